@@ -1,0 +1,1 @@
+"""Tecton feature services in a notebook."""
