@@ -1,0 +1,124 @@
+"""libcurl on a thread of its own: requests go in from any thread, futures come out."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import weakref
+from concurrent.futures import Future
+from types import TracebackType
+from typing import Final, Self
+
+from .loop import AnswerFuture, Loop, closed
+from .messages import HttpAnswer, HttpRequest
+from .transfer import trusted_authorities
+
+MAX_BODY_BYTES: Final = 16 * 2**20
+
+
+class Engine:
+    """Sends requests, many at once, and keeps connections.
+
+    Closing it, leaving its ``with`` block, dropping it or the end of the program stops its thread.
+    After a fork the child gets a new thread and new connections.
+
+    Parameters
+    ----------
+    max_in_flight
+        How many requests are on the wire at once; the others wait in a queue.
+    max_body_bytes
+        Largest answer read, packed and unpacked alike.
+    ca_bundle
+        File of the certificate authorities to trust; by default what ``SSL_CERT_FILE``,
+        ``CURL_CA_BUNDLE`` or ``REQUESTS_CA_BUNDLE`` names, else certifi's.
+    """
+
+    def __init__(
+        self, *, max_in_flight: int = 64, max_body_bytes: int = MAX_BODY_BYTES, ca_bundle: str | None = None
+    ) -> None:
+        self.max_in_flight = max_in_flight
+        self._max_body_bytes = max_body_bytes
+        self._ca_bundle = ca_bundle
+        self._is_closed = False
+        self._begin_anew()
+        _ENGINES.add(self)
+
+    def submit(
+        self, request: HttpRequest, *, deadline_seconds: float, connect_seconds: float = 2.0
+    ) -> Future[HttpAnswer]:
+        """Return the future answer to a request; may be called from any thread.
+
+        Parameters
+        ----------
+        deadline_seconds
+            From the start of the transfer (not of the wait in the queue) to its last byte.
+        connect_seconds
+            How long a new connection may take to be ready, TLS included.
+
+        Returns
+        -------
+        Future of HttpAnswer
+            Any status is an answer, nothing is followed. Its `cancel` ends a running transfer.
+            It fails with `ConnectionFailedError` (`CertificateError`), `DeadlineExceededError`,
+            `ProtocolError`, `DecodeError` (`ResponseTooLargeError`), `InputError` or `SettingsError`.
+
+        Raises
+        ------
+        ConnectionFailedError
+            If the engine is closed.
+        """
+        with self._lock:
+            if self._is_closed:
+                raise closed()
+            loop = self._running_loop()
+        future = AnswerFuture(loop, request, deadline_seconds, connect_seconds)
+        loop.post(future)
+        return future
+
+    def close(self) -> None:
+        """Stop the thread and close every connection; what is still pending fails."""
+        with self._lock:
+            self._is_closed = True
+        if self._finalizer is not None:
+            self._finalizer()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _begin_anew(self) -> None:
+        self._lock = threading.Lock()
+        self._loop: Loop | None = None
+        self._finalizer: weakref.finalize[..., Engine] | None = None
+
+    def _running_loop(self) -> Loop:
+        if self._loop is None or self._loop.is_over:
+            bundle = self._ca_bundle or trusted_authorities()
+            self._loop = Loop(self.max_in_flight, self._max_body_bytes, bundle)
+            # Also runs when the engine is dropped and at exit, before the interpreter is taken apart.
+            self._finalizer = weakref.finalize(self, self._loop.stop)
+        return self._loop
+
+    def _leave_to_parent(self) -> None:
+        if self._finalizer is not None:
+            self._finalizer.detach()
+        if self._loop is not None:
+            self._loop.leave_to_parent()
+        self._begin_anew()
+
+
+_ENGINES: weakref.WeakSet[Engine] = weakref.WeakSet()
+
+
+def _after_fork_in_child() -> None:
+    for engine in list(_ENGINES):
+        engine._leave_to_parent()
+
+
+if sys.platform != "win32":
+    os.register_at_fork(after_in_child=_after_fork_in_child)

@@ -1,0 +1,273 @@
+"""The engine's thread: a selector over libcurl's sockets, a queue in, futures out.
+
+Other threads only append to the queue and wake it; nothing of libcurl is touched outside it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import functools
+import selectors
+import socket
+import threading
+import time
+from collections import deque
+from concurrent.futures import Future
+from typing import Final
+
+import pycurl
+
+from ..exceptions import ConnectionFailedError, InputError, TectonError
+from .failures import BROKEN, DEADLINE
+from .messages import HttpAnswer, HttpRequest
+from .transfer import Transfer
+
+# So many requests in a row that a kept connection swallowed without an answer: the network has
+# changed (sleep, VPN) and the others are no better.
+_SWALLOWED_LIMIT: Final = 2
+_STOP_SECONDS: Final = 1.0
+
+
+class AnswerFuture(Future[HttpAnswer]):
+    """The answer to come. `cancel` works until it is there: the transfer is ended, its connection closed.
+
+    It stays pending (`running` is false) until the moment it is done.
+    """
+
+    def __init__(self, loop: Loop, request: HttpRequest, deadline_seconds: float, connect_seconds: float) -> None:
+        super().__init__()
+        self.loop = loop
+        self.request = request
+        self.deadline_seconds = deadline_seconds
+        self.connect_seconds = connect_seconds
+        self.started = 0.0
+        self.is_second_try = False
+        self.is_settled = False
+
+    def cancel(self) -> bool:
+        """Give up waiting and end the transfer; false if the answer is there already."""
+        is_cancelled = super().cancel()
+        if is_cancelled:
+            self.loop.post(self)
+        return is_cancelled
+
+
+class Loop:
+    """The thread and all that only it may touch; from outside: `post`, `stop`, `leave_to_parent`."""
+
+    def __init__(self, max_in_flight: int, max_body_bytes: int, ca_bundle: str) -> None:
+        self.is_over = False
+        self._inbox: deque[AnswerFuture] = deque()
+        self._waiting: deque[AnswerFuture] = deque()
+        self._running: dict[pycurl.Curl, tuple[AnswerFuture, Transfer]] = {}
+        self._idle: list[Transfer] = []
+        self._unmade = max_in_flight
+        self._make = functools.partial(Transfer, max_body_bytes, ca_bundle)
+        self._due: float | None = None
+        self._is_stopping = False
+        self._is_asleep = False
+        self._selector = selectors.DefaultSelector()
+        self._watched: dict[int, int] = {}
+        self._alarm, self._ear = socket.socketpair()
+        self._alarm.setblocking(False)
+        self._ear.setblocking(False)
+        self._selector.register(self._ear, selectors.EVENT_READ)
+        self._max_in_flight = max_in_flight
+        self._swallowed = 0
+        self._multi = self._new_multi()
+        self._thread = threading.Thread(target=self._run, name="tecton_nb engine", daemon=True)
+        self._thread.start()
+
+    def post(self, future: AnswerFuture) -> None:
+        """Hand over a request to send, or a cancelled one to end."""
+        self._inbox.append(future)
+        self._wake()
+        if self.is_over:
+            self._fail_waiting()
+
+    def stop(self) -> None:
+        """End the thread; what is pending fails. Waits until it is over, unless called by it."""
+        self._is_stopping = True
+        self._is_asleep = True
+        self._wake()
+        if threading.current_thread() is not self._thread:
+            # libcurl waits for name look-ups under way, and those for a dead name server; nobody else should.
+            self._thread.join(_STOP_SECONDS)
+
+    def leave_to_parent(self) -> None:
+        """In a forked child: keep libcurl's side untouched for ever, close our own copies of the rest."""
+        # Freeing the handles would say goodbye on TLS connections that the parent still uses.
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(self))
+        self.is_over = True
+        self._selector.close()
+        self._alarm.close()
+        self._ear.close()
+
+    def _new_multi(self) -> pycurl.CurlMulti:
+        multi = pycurl.CurlMulti()
+        multi.setopt(pycurl.M_MAXCONNECTS, self._max_in_flight)
+        multi.setopt(pycurl.M_SOCKETFUNCTION, self._watch)
+        multi.setopt(pycurl.M_TIMERFUNCTION, self._set_timer)
+        return multi
+
+    def _wake(self) -> None:
+        if self._is_asleep:
+            self._is_asleep = False
+            # Full: it wakes anyway. Closed: the thread is over.
+            with contextlib.suppress(OSError):
+                self._alarm.send(b"\0")
+
+    def _run(self) -> None:
+        try:
+            while not self._is_stopping:
+                self._sleep()
+                self._collect()
+                self._admit()
+        finally:
+            self._shut()
+
+    def _sleep(self) -> None:
+        self._is_asleep = True
+        is_busy = self._inbox or self._is_stopping
+        for key, events in self._selector.select(0 if is_busy else self._seconds_left()):
+            if key.fileobj is self._ear:
+                self._ear.recv(4096)
+            else:
+                # EVENT_READ and EVENT_WRITE are the numbers of CSELECT_IN and CSELECT_OUT.
+                self._multi.socket_action(key.fd, events)
+        self._is_asleep = False
+        if self._due is not None and self._due <= time.monotonic():
+            self._due = None
+            self._multi.socket_action(pycurl.SOCKET_TIMEOUT, 0)
+
+    def _seconds_left(self) -> float | None:
+        return None if self._due is None else max(0.0, self._due - time.monotonic())
+
+    def _watch(self, event: int, fd: int, _multi: object, _data: object) -> None:
+        if event == pycurl.POLL_REMOVE:
+            if self._watched.pop(fd, None) is not None:
+                self._selector.unregister(fd)
+            return
+        (self._selector.modify if fd in self._watched else self._selector.register)(fd, event)
+        self._watched[fd] = event
+
+    def _set_timer(self, milliseconds: int) -> None:
+        self._due = None if milliseconds < 0 else time.monotonic() + milliseconds / 1_000
+
+    def _admit(self) -> None:
+        while self._inbox:
+            future = self._inbox.popleft()
+            if future.cancelled():
+                self._end(future)
+            else:
+                self._waiting.append(future)
+        if self._swallowed >= _SWALLOWED_LIMIT and not self._running:
+            self._drop_connections()
+        while self._waiting and (self._idle or self._unmade):
+            future = self._waiting.popleft()
+            if not future.cancelled():
+                self._start(future, self._transfer())
+
+    def _drop_connections(self) -> None:
+        self._multi.close()
+        self._multi = self._new_multi()
+        self._swallowed = 0
+
+    def _transfer(self) -> Transfer:
+        if self._idle:
+            return self._idle.pop()
+        self._unmade -= 1
+        return self._make()
+
+    def _start(self, future: AnswerFuture, transfer: Transfer) -> None:
+        seconds = future.deadline_seconds
+        if future.is_second_try:
+            seconds -= time.monotonic() - future.started
+        else:
+            future.started = time.monotonic()
+        try:
+            transfer.prepare(future.request, seconds, future.connect_seconds, is_fresh=future.is_second_try)
+        except (TectonError, pycurl.error, ValueError, TypeError, OverflowError) as error:
+            self._idle.append(transfer)
+            _settle(future, error if isinstance(error, TectonError) else InputError(f"Cannot send: {error}."))
+            return
+        self._running[transfer.curl] = (future, transfer)
+        self._multi.add_handle(transfer.curl)
+
+    def _collect(self) -> None:
+        while True:
+            queued, finished, failed = self._multi.info_read()
+            for curl in finished:
+                self._finish(curl)
+            for curl, code, message in failed:
+                self._fail(curl, code, message)
+            if not queued:
+                return
+
+    def _finish(self, curl: pycurl.Curl) -> None:
+        future, transfer = self._release(curl)
+        self._swallowed = 0
+        try:
+            outcome: HttpAnswer | TectonError = transfer.answer()
+        except TectonError as error:
+            outcome = error
+        _settle(future, outcome)
+
+    def _fail(self, curl: pycurl.Curl, code: int, message: str) -> None:
+        future, transfer = self._release(curl)
+        is_dead = transfer.is_connection_dead
+        self._swallowed += is_dead and code == DEADLINE
+        if is_dead and code in BROKEN and not future.is_second_try:
+            future.is_second_try = True
+            self._waiting.appendleft(future)
+        else:
+            _settle(future, transfer.error(code, message))
+
+    def _release(self, curl: pycurl.Curl) -> tuple[AnswerFuture, Transfer]:
+        future, transfer = self._running.pop(curl)
+        self._multi.remove_handle(curl)
+        self._idle.append(transfer)
+        return future, transfer
+
+    def _end(self, future: AnswerFuture) -> None:
+        curl = next((curl for curl, (running, _) in self._running.items() if running is future), None)
+        if curl is not None:
+            self._release(curl)
+        _settle(future, closed())
+
+    def _shut(self) -> None:
+        for curl in list(self._running):
+            future, _ = self._release(curl)
+            self._waiting.append(future)
+        self.is_over = True
+        self._fail_waiting()
+        for transfer in self._idle:
+            transfer.close()
+        self._multi.close()
+        self._selector.close()
+        self._alarm.close()
+        self._ear.close()
+
+    def _fail_waiting(self) -> None:
+        # Two threads may empty the queues at once: the engine's own and one that came too late.
+        with contextlib.suppress(IndexError):
+            while True:
+                _settle((self._waiting or self._inbox).popleft(), closed())
+
+
+def _settle(future: AnswerFuture, outcome: HttpAnswer | TectonError) -> None:
+    if future.is_settled:
+        return
+    future.is_settled = True
+    # False if it was cancelled meanwhile: nobody waits for it.
+    if future.set_running_or_notify_cancel():
+        if isinstance(outcome, HttpAnswer):
+            future.set_result(outcome)
+        else:
+            future.set_exception(outcome)
+
+
+def closed() -> ConnectionFailedError:
+    """Return the error for requests to an engine that is closed."""
+    return ConnectionFailedError("The client is closed. Make a new one.")

@@ -1,0 +1,224 @@
+"""One libcurl handle: a request goes in, an answer or an error comes out; then it serves the next."""
+
+from __future__ import annotations
+
+import os
+import re
+from datetime import UTC, datetime
+from typing import Final
+from urllib.parse import urlsplit
+
+import certifi
+import pycurl
+
+from ..exceptions import InputError, SettingsError, TectonError, quoted
+from .address import is_loopback
+from .failures import CUT_OFF, Failure, error_for
+from .messages import HttpAnswer, HttpRequest, Timing
+from .reply import Reply
+from .secret import Secret, authorization
+
+_TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_VALUE: Final = re.compile(r"[\t -~\x80-\xff]*")
+_LONGEST_MILLISECONDS: Final = 2**31 - 1
+_CA_VARIABLES: Final = ("SSL_CERT_FILE", "CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE")
+_OPTIONS: Final = (
+    (pycurl.NOSIGNAL, 1),
+    (pycurl.FOLLOWLOCATION, 0),
+    (pycurl.TCP_NODELAY, 1),
+    (pycurl.PROTOCOLS, pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS),
+    (pycurl.HTTP09_ALLOWED, 0),
+    # One exchange at a time on a connection: nothing can be mixed up, and it costs less than HTTP/2 here.
+    (pycurl.HTTP_VERSION, pycurl.CURL_HTTP_VERSION_1_1),
+    (pycurl.SSLVERSION, pycurl.SSLVERSION_TLSv1_2),
+    (pycurl.USERAGENT, "tecton_nb"),
+)
+
+
+def trusted_authorities() -> str:
+    """Return the file of certificate authorities to trust: the environment's, else certifi's."""
+    named = (os.environ.get(variable) for variable in _CA_VARIABLES)
+    return next((path for path in named if path), None) or certifi.where()
+
+
+class Transfer:
+    """A libcurl easy handle that is used again and again; only the engine's thread touches it.
+
+    Parameters
+    ----------
+    max_body_bytes
+        Largest body read.
+    ca_bundle
+        File of the certificate authorities to trust.
+    """
+
+    __slots__ = ("_headers", "_key", "_limits", "_max_body_bytes", "_reply", "_started_at", "_url", "curl")
+
+    def __init__(self, max_body_bytes: int, ca_bundle: str) -> None:
+        self._max_body_bytes = max_body_bytes
+        self._reply = Reply(max_body_bytes)
+        self._url = ""
+        self._headers: tuple[tuple[str, str], ...] | None = None
+        self._key: Secret | None = None
+        self._limits = (0.0, 0.0)
+        self._started_at = datetime.now(UTC)
+        self.curl = pycurl.Curl()
+        for option, value in _OPTIONS:
+            self.curl.setopt(option, value)
+        self.curl.setopt(pycurl.CAINFO, ca_bundle)
+        self.curl.setopt(pycurl.PROXY_CAINFO, ca_bundle)
+        self.curl.setopt(pycurl.HEADERFUNCTION, self._reply.take_head_line)
+        self.curl.setopt(pycurl.WRITEFUNCTION, self._reply.take_body)
+
+    def prepare(self, request: HttpRequest, deadline_seconds: float, connect_seconds: float, *, is_fresh: bool) -> None:
+        """Make the handle ready to send the request.
+
+        Parameters
+        ----------
+        is_fresh
+            Whether a new connection must be opened for it.
+
+        Raises
+        ------
+        InputError
+            If the method, a header or the URL cannot be sent.
+        SettingsError
+            If the key cannot be sent, or would travel in clear.
+        """
+        self._reply.clear()
+        self._aim(request)
+        self._set_body(request)
+        self._set_headers(request)
+        self._limit(deadline_seconds, connect_seconds)
+        self.curl.setopt(pycurl.FRESH_CONNECT, is_fresh)
+        self._started_at = datetime.now(UTC)
+
+    def answer(self) -> HttpAnswer:
+        """Return what came.
+
+        Raises
+        ------
+        DecodeError
+            If the body cannot be unpacked, or is too large unpacked.
+        """
+        head, body = self._reply.head, self._reply.body()
+        if head is None:
+            # libcurl takes a head that is cut off for a whole one.
+            raise self.error(CUT_OFF, "the head is cut off")
+        return HttpAnswer(head.status, head.reason, head.headers, body, self._timing())
+
+    def error(self, code: int, message: str) -> TectonError:
+        """Return the exception for a transfer that libcurl gave up with this code."""
+        get, reply = self.curl.getinfo, self._reply
+        return reply.refusal or error_for(
+            Failure(
+                code=code,
+                message=message,
+                url=self._url,
+                seconds=get(pycurl.TOTAL_TIME),
+                phase=self._phase(),
+                os_errno=get(pycurl.OS_ERRNO),
+                max_body_bytes=self._max_body_bytes,
+            )
+        )
+
+    @property
+    def is_connection_dead(self) -> bool:
+        """Whether a kept connection took the request and gave not one byte of an answer."""
+        return self._reply.is_untouched and self._is_connection_kept()
+
+    def close(self) -> None:
+        """Free the handle."""
+        self.curl.close()
+
+    def _aim(self, request: HttpRequest) -> None:
+        if request.url == self._url:
+            return
+        parts = urlsplit(request.url)
+        is_here = is_loopback(parts.hostname or "")
+        if request.key is not None and parts.scheme != "https" and not is_here:
+            raise SettingsError(f"The API key is not sent in clear to {quoted(parts.hostname)}. Use https.")
+        self._url = ""
+        self.curl.setopt(pycurl.URL, request.url.encode("ascii", "replace"))
+        if is_here:
+            # An empty proxy also keeps libcurl from reading HTTP_PROXY.
+            self.curl.setopt(pycurl.PROXY, "")
+        else:
+            self.curl.unsetopt(pycurl.PROXY)
+        self._url = request.url
+
+    def _set_body(self, request: HttpRequest) -> None:
+        if request.method == "POST":
+            self.curl.setopt(pycurl.POST, 1)
+            self.curl.setopt(pycurl.POSTFIELDS, request.body or b"")
+        elif request.method == "GET" and not request.body:
+            self.curl.setopt(pycurl.HTTPGET, 1)
+        else:
+            raise InputError(
+                f"Cannot send {quoted(request.method)}: a feature server takes POST, or GET without a body."
+            )
+
+    def _set_headers(self, request: HttpRequest) -> None:
+        if request.headers == self._headers and request.key is self._key:
+            return
+        self._headers = None
+        self.curl.setopt(pycurl.HTTPHEADER, [*_header_lines(request.headers), *_key_line(request.key)])
+        self._headers, self._key = request.headers, request.key
+
+    def _limit(self, deadline_seconds: float, connect_seconds: float) -> None:
+        limits = (deadline_seconds, connect_seconds)
+        if limits != self._limits:
+            self.curl.setopt(pycurl.TIMEOUT_MS, _milliseconds(deadline_seconds))
+            self.curl.setopt(pycurl.CONNECTTIMEOUT_MS, _milliseconds(connect_seconds))
+            self._limits = limits
+
+    def _timing(self) -> Timing:
+        get = self.curl.getinfo
+        is_new = get(pycurl.NUM_CONNECTS) > 0
+        ready, total = get(pycurl.PRETRANSFER_TIME), get(pycurl.TOTAL_TIME)
+        first = max(0.0, get(pycurl.STARTTRANSFER_TIME) - ready)
+        if not is_new:
+            return Timing(self._started_at, 0.0, 0.0, 0.0, first, total, False)
+        looked_up, connected = get(pycurl.NAMELOOKUP_TIME), get(pycurl.CONNECT_TIME)
+        tls = max(0.0, get(pycurl.APPCONNECT_TIME) - connected)
+        return Timing(self._started_at, looked_up, max(0.0, connected - looked_up), tls, first, total, True)
+
+    def _phase(self) -> str:
+        # libcurl fills PRETRANSFER_TIME even where it gives up before.
+        get = self.curl.getinfo
+        if not self._reply.is_untouched:
+            return "reading the answer"
+        if self._is_connection_kept():
+            return "waiting for the answer"
+        if not get(pycurl.CONNECT_TIME):
+            return "connecting" if get(pycurl.NAMELOOKUP_TIME) else "looking up the name"
+        is_ready = get(pycurl.APPCONNECT_TIME) or not self._url.lower().startswith("https:")
+        return "waiting for the answer" if is_ready else "setting up TLS"
+
+    def _is_connection_kept(self) -> bool:
+        # Without an address no connection was reached at all, old or new.
+        return not self.curl.getinfo(pycurl.NUM_CONNECTS) and bool(self.curl.getinfo(pycurl.PRIMARY_IP))
+
+
+def _header_lines(headers: tuple[tuple[str, str], ...]) -> list[bytes]:
+    # libcurl would ask for leave to send a large body, and call every body a form.
+    lines = (
+        [b"Expect:"] if any(name.lower() == "content-type" for name, _ in headers) else [b"Expect:", b"Content-Type:"]
+    )
+    return [*lines, *(_header_line(name, value) for name, value in headers)]
+
+
+def _header_line(name: str, value: str) -> bytes:
+    if not _TOKEN.fullmatch(name) or not _VALUE.fullmatch(value):
+        raise InputError(f"The header {quoted(name)} holds characters that cannot be sent.")
+    # libcurl reads "Name:" as "leave it out" and "Name;" as "send it empty".
+    return f"{name}: {value}".encode("latin-1") if value else f"{name};".encode("ascii")
+
+
+def _key_line(key: Secret | None) -> list[bytes]:
+    return [] if key is None else [b"Authorization: " + authorization(key)]
+
+
+def _milliseconds(seconds: float) -> int:
+    # To libcurl 0 means no limit.
+    return max(1, int(min(seconds * 1_000, _LONGEST_MILLISECONDS)))

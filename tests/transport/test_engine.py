@@ -1,0 +1,811 @@
+from __future__ import annotations
+
+import gzip
+import pickle
+import re
+import ssl
+import subprocess
+import sys
+import threading
+import time
+import tracemalloc
+import zlib
+from concurrent.futures import CancelledError, ThreadPoolExecutor, as_completed, wait
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+import trustme
+from fault_server import FaultServer, answer
+
+from tecton_nb.exceptions import (
+    CertificateError,
+    ConnectionFailedError,
+    DeadlineExceededError,
+    DecodeError,
+    InputError,
+    ProtocolError,
+    ResponseTooLargeError,
+    SettingsError,
+)
+from tecton_nb.transport.engine import MAX_BODY_BYTES, Engine
+from tecton_nb.transport.messages import HttpRequest
+from tecton_nb.transport.secret import Secret
+
+JSON = (("Content-Type", "application/json"),)
+CLOSE = {"close": True}
+SILENCE = {"sleep": 60}
+OK = b"HTTP/1.1 200 OK\r\n"
+PACKAGE = Path(__file__).parents[2]
+
+
+def _post(server: FaultServer, body: bytes = b"{}", **parts: object) -> HttpRequest:
+    return HttpRequest("POST", f"{server.url}/api/v1/x", **{"headers": JSON, "body": body, **parts})
+
+
+def _sent(data: bytes) -> dict[str, bytes]:
+    return {"send": data}
+
+
+def _fetch(engine: Engine, server: FaultServer, seconds: float = 20.0):
+    return engine.submit(_post(server), deadline_seconds=seconds).result()
+
+
+def _error_of(engine: Engine, server: FaultServer, seconds: float = 20.0) -> BaseException:
+    return engine.submit(_post(server), deadline_seconds=seconds).exception()
+
+
+def _echo(received):
+    return [answer(received.body)]
+
+
+# What is sent and what comes back
+
+
+def test_answer_of_any_status_is_returned_with_its_parts(engine, serve):
+    """An answer has the status, reason, headers, body and times of what the server sent."""
+    server = serve([answer(b'{"message":"x"}', "404 Not Found", "X-Twice: a", "x-twice: b", "X-Empty:")])
+
+    reply = _fetch(engine, server)
+
+    assert (reply.status, reply.reason, reply.body) == (404, "Not Found", b'{"message":"x"}')
+    assert reply.header("x-TWICE") == "a"
+    assert reply.header("x-empty") == ""
+    assert reply.header("missing") is None
+    assert ("x-twice", "b") in reply.headers
+
+
+def test_timing_of_a_first_and_a_kept_connection_tells_them_apart(engine, serve):
+    """The phases of opening a connection are there the first time and zero the second time."""
+    server = serve(_echo)
+
+    first, second = _fetch(engine, server).timing, _fetch(engine, server).timing
+
+    assert first.is_new_connection
+    assert not second.is_new_connection
+    assert first.connect_seconds > 0
+    assert (second.name_lookup_seconds, second.connect_seconds, second.tls_seconds) == (0, 0, 0)
+    assert 0 < second.first_byte_seconds <= second.total_seconds
+    assert datetime.now(UTC) - first.started_at < timedelta(minutes=1)
+    assert server.connections == 1
+
+
+def test_request_carries_what_was_asked_and_nothing_of_libcurl_s_own(engine, serve):
+    """The server gets the body and the headers given, the key, and no header that changes how it answers."""
+    server = serve(_echo)
+    request = _post(
+        server, b"x" * 2_000_000, headers=(*JSON, ("X-Empty", ""), ("Accept", "text/plain")), key=Secret("k1")
+    )
+
+    engine.submit(request, deadline_seconds=20).result()
+
+    head = server.received[0].head.decode()
+    names = re.findall(r"(?m)^([^:\s]+):", head.lower())
+    assert head.startswith("POST /api/v1/x HTTP/1.1\r\n")
+    assert "\r\nAuthorization: Tecton-key k1\r\n" in f"{head}\r\n"
+    assert "\r\nX-Empty:\r\n" in f"{head}\r\n"
+    assert sorted(names) == sorted(
+        ["host", "user-agent", "accept", "content-type", "x-empty", "authorization", "content-length"]
+    )
+    assert server.received[0].body == request.body
+
+
+def test_request_after_another_carries_nothing_of_it(serve):
+    """A handle that is used again sends neither the key, the headers nor the body of the request before."""
+    server = serve(_echo)
+    with Engine(max_in_flight=1) as engine:
+        engine.submit(_post(server, b"secret", key=Secret("k1")), deadline_seconds=20).result()
+        engine.submit(HttpRequest("GET", f"{server.url}/y"), deadline_seconds=20).result()
+        engine.submit(HttpRequest("POST", f"{server.url}/z"), deadline_seconds=20).result()
+
+    get, bare = server.received[1], server.received[2]
+    assert get.head.startswith(b"GET /y ")
+    assert bare.head.startswith(b"POST /z ")
+    assert b"content-type" not in (get.head + bare.head).lower()
+    assert b"authorization" not in (get.head + bare.head).lower()
+    assert get.body == bare.body == b""
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        {"method": "PUT"},
+        {"method": "GET", "body": b"{}"},
+        {"headers": (("X", "a\r\nY: b"),)},
+        {"headers": (("X\r\nY", "b"),)},
+        {"headers": (("X", "a\x00"),)},
+        {"headers": (("X", "\u2026"),)},
+        {"headers": (("", "b"),)},
+        {"url": "gopher://127.0.0.1/"},
+        {"url": ""},
+    ],
+)
+def test_request_that_cannot_be_sent_fails_before_the_network(engine, serve, parts):
+    """A request with a foreign method, header or scheme fails by itself, and the engine goes on."""
+    server = serve(_echo)
+    whole = {"method": "POST", "url": server.url, "headers": JSON, "body": b"", **parts}
+
+    error = engine.submit(HttpRequest(**whole), deadline_seconds=20).exception()
+
+    assert isinstance(error, InputError | ProtocolError)
+    assert str(error).endswith(".")
+    assert _fetch(engine, server).status == 200
+    assert len(server.received) == 1
+
+
+@pytest.mark.parametrize("key", ["CANARY\r\nX: 1", "CANARY\u2026", "CANARY\x00"])
+def test_key_that_was_never_checked_fails_without_being_printed(engine, serve, key):
+    """Even a key that bypassed the check brings no header along and is in no error."""
+    error = engine.submit(_post(serve(_echo), key=Secret(key)), deadline_seconds=20).exception()
+
+    assert isinstance(error, SettingsError)
+    assert "CANARY" not in repr(error)
+
+
+def test_key_by_http_to_another_computer_is_not_sent(engine):
+    """The engine refuses to send a key in clear to another computer, whoever asks."""
+    request = HttpRequest("POST", "http://x.invalid/api", JSON, b"{}", Secret("CANARY"))
+
+    error = engine.submit(request, deadline_seconds=20).exception()
+
+    assert isinstance(error, SettingsError)
+    assert "not sent in clear to 'x.invalid'" in str(error)
+
+
+def test_loopback_address_is_reached_without_the_proxy_of_the_environment(serve, monkeypatch):
+    """A proxy set for the network does not get the requests to this computer."""
+    proxy, server = serve([answer(b"proxy")]), serve([answer(b"server")])
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, proxy.url)
+
+    with Engine() as engine:
+        assert _fetch(engine, server).body == b"server"
+
+    assert not proxy.received
+
+
+def test_other_address_is_reached_through_the_proxy_of_the_environment(serve, monkeypatch):
+    """A proxy named by the environment gets the requests to other computers."""
+    proxy = serve([answer(b"proxy")])
+    monkeypatch.setenv("http_proxy", proxy.url)
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+
+    with Engine() as engine:
+        reply = engine.submit(HttpRequest("GET", "http://x.invalid/y"), deadline_seconds=20).result()
+
+    assert reply.body == b"proxy"
+    assert proxy.received[0].head.startswith(b"GET http://x.invalid/y ")
+
+
+@pytest.mark.parametrize("status", ["301 M", "302 F", "303 S", "307 T", "308 P"])
+def test_redirect_is_an_answer_and_nothing_is_sent_on(engine, serve, status):
+    """A redirect is handed back; the other server sees no request."""
+    other = serve(_echo)
+    server = serve([answer(b"", status, f"Location: {other.url}/steal")])
+
+    assert _fetch(engine, server).status == int(status[:3])
+
+    assert not other.received
+    assert len(server.received) == 1
+
+
+# Every answer belongs to its request
+
+
+def test_doubled_answers_never_reach_another_request(engine, serve):
+    """When a server sends 1 % of its answers twice, no request gets the answer of another."""
+
+    def plan(received):
+        step = answer(received.body)
+        return [_sent(step["send"] * 2)] if received.number % 100 == 50 else [step]
+
+    server = serve(plan)
+    bodies = [b"%d" % i for i in range(2_000)]
+
+    futures = [engine.submit(_post(server, body), deadline_seconds=30) for body in bodies]
+
+    assert [future.result().body for future in futures] == bodies
+
+
+def test_many_threads_on_one_engine_each_get_their_own_answers(engine, serve):
+    """32 threads share an engine without an error or a mixed-up answer."""
+    server = serve(_echo)
+
+    def ask(thread: int) -> bool:
+        bodies = [b"%d-%d" % (thread, i) for i in range(50)]
+        return bodies == [engine.submit(_post(server, body), deadline_seconds=30).result().body for body in bodies]
+
+    with ThreadPoolExecutor(32) as pool:
+        assert all(pool.map(ask, range(32)))
+
+
+def test_server_that_closes_after_each_answer_causes_no_error(engine, serve):
+    """A server that closes its connections without saying so costs no request."""
+    server = serve(lambda received: [answer(received.body), CLOSE])
+    bodies = [b"%d" % i for i in range(1_000)]
+
+    assert [engine.submit(_post(server, b), deadline_seconds=20).result().body for b in bodies] == bodies
+
+
+def test_close_race_on_every_kept_connection_costs_no_request(serve):
+    """A server that closes kept connections just as requests arrive is asked again on new ones, unseen."""
+    ready = threading.Barrier(20)
+
+    def plan(received):
+        if received.number < 20:
+            ready.wait(20)
+            return [answer(received.body), {"close_on_next_byte": True}]
+        return [answer(received.body)]
+
+    server = serve(plan)
+    with Engine(max_in_flight=20) as engine:
+        for _ in range(2):
+            futures = [engine.submit(_post(server, b"%d" % i), deadline_seconds=20) for i in range(20)]
+            assert [future.result().body for future in futures] == [b"%d" % i for i in range(20)]
+
+    assert len(server.received) == 40
+
+
+@pytest.mark.parametrize("ending", [CLOSE, {"rst": True}], ids=["fin", "rst"])
+def test_server_that_never_answers_again_is_asked_twice_at_most(engine, serve, ending):
+    """A request that fails on a kept connection is sent once more on a new one, and no more."""
+    server = serve(lambda received: [ending] if received.number else [answer(b"first")])
+    _fetch(engine, server)
+
+    error = _error_of(engine, server)
+
+    assert isinstance(error, ConnectionFailedError)
+    assert len(server.received) == 3
+
+
+@pytest.mark.parametrize("ending", [CLOSE, {"rst": True}], ids=["fin", "rst"])
+def test_new_connection_that_fails_is_not_tried_again(engine, serve, ending):
+    """A request that fails on a connection opened for it fails: trying again is not the engine's business."""
+    server = serve([ending])
+
+    assert isinstance(_error_of(engine, server), ConnectionFailedError)
+
+    assert len(server.received) == 1
+
+
+def test_kept_connections_that_swallow_requests_are_given_up_together(engine, serve):
+    """After two requests in a row without a byte of an answer the other kept connections are not tried."""
+    ready = threading.Barrier(4)
+
+    def plan(received):
+        if received.number < 4:
+            ready.wait(20)
+            return [answer(received.body), SILENCE]
+        return [answer(received.body)]
+
+    server = serve(plan)
+    wait([engine.submit(_post(server), deadline_seconds=20) for _ in range(4)])
+
+    for _ in range(2):
+        assert isinstance(_error_of(engine, server, 0.2), DeadlineExceededError)
+
+    assert _fetch(engine, server).timing.is_new_connection
+
+
+# Time
+
+
+@pytest.mark.parametrize(
+    ("steps", "phase"),
+    [
+        ([SILENCE], "waiting for the answer"),
+        ([{"no_read": True}, SILENCE], "waiting for the answer"),
+        ([_sent(OK + b"Content-Length: 9\r\n\r\n{"), SILENCE], "reading the answer"),
+        ([_sent(OK + b"\r\n"), {"repeat": {"send": b" ", "times": 1_000, "every": 0.02}}], "reading the answer"),
+        ([{"repeat": {"send": b"HTTP/1.1 103 E\r\n\r\n", "times": 1_000, "every": 0.02}}], "reading the answer"),
+        ([_sent(b"HTTP/1.1 200 OK\r\nX: "), SILENCE], "reading the answer"),
+    ],
+    ids=["silent", "deaf", "half a body", "dripping body", "dripping 1xx", "half a head"],
+)
+def test_deadline_holds_however_slowly_a_server_answers(engine, serve, steps, phase):
+    """A deadline is for the whole exchange, and the sentence says what the time was spent on."""
+    begun = time.monotonic()
+
+    error = _error_of(engine, serve(steps), 0.5)
+
+    assert isinstance(error, DeadlineExceededError)
+    assert 0.4 < time.monotonic() - begun < 10
+    assert re.search(rf"within 0\.5\d* s; the time ran out while {phase}", str(error))
+
+
+def test_connect_limit_covers_the_tls_handshake(engine, serve):
+    """A server that accepts but does not speak TLS cannot hold a request beyond the limit for connecting."""
+    server = serve([{"no_read": True}, SILENCE])
+    request = HttpRequest("GET", server.url.replace("http:", "https:"))
+
+    error = engine.submit(request, deadline_seconds=60, connect_seconds=0.3).exception()
+
+    assert isinstance(error, DeadlineExceededError)
+    assert "setting up TLS" in str(error)
+
+
+def test_deadline_starts_with_the_transfer_not_in_the_queue(serve):
+    """Waiting for a free place does not count against the deadline."""
+    server = serve(lambda received: [{"sleep": 0.4}, answer(received.body)])
+    with Engine(max_in_flight=1) as engine:
+        futures = [engine.submit(_post(server), deadline_seconds=1.0) for _ in range(4)]
+
+        assert [future.result().status for future in futures] == [200] * 4
+
+
+def test_requests_beyond_the_limit_wait_in_a_queue(serve):
+    """No more requests than allowed are on the wire at once."""
+    server = serve(lambda received: [{"sleep": 0.01}, answer(received.body)])
+    with Engine(max_in_flight=3) as engine:
+        wait([engine.submit(_post(server), deadline_seconds=20) for _ in range(30)])
+
+    assert len(server.received) == 30
+    assert server.connections == 3
+
+
+# Size and packing
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [
+        [_sent(OK + b"Content-Length: 99999999999999\r\n\r\n{}"), SILENCE],
+        [_sent(OK + b"Content-Length: " + b"9" * 5_000 + b"\r\n\r\n{}"), SILENCE],
+        [_sent(OK + b"Content-Length: %d\r\n\r\n{}" % (MAX_BODY_BYTES + 1)), SILENCE],
+        [_sent(OK + b"\r\n"), {"repeat": {"send": b" " * 65_536, "times": 4_096}}],
+        [
+            _sent(OK + b"Transfer-Encoding: chunked\r\n\r\n"),
+            {"repeat": {"send": b"a\r\n0123456789\r\n" * 4_096, "times": 4_096}},
+        ],
+        [_sent(OK + b"Content-Encoding: gzip\r\n\r\n" + gzip.compress(bytes(2**28))), CLOSE],
+        [_sent(OK + b"Content-Encoding: deflate\r\n\r\n" + zlib.compress(bytes(2**28))), CLOSE],
+        [_sent(OK + b"X: " + b"x" * 300_000 + b"\r\n\r\n{}"), CLOSE],
+        [_sent(OK + b"X: y\r\n" * 100_000 + b"\r\n{}"), CLOSE],
+        [_sent(b"HTTP/1.1 103 E\r\n\r\n" * 100_000), SILENCE],
+    ],
+    ids=[
+        "length",
+        "5000 digits",
+        "one too many",
+        "endless",
+        "chunks",
+        "gzip bomb",
+        "deflate bomb",
+        "line",
+        "lines",
+        "1xx",
+    ],
+)
+def test_answer_that_is_too_large_is_refused_at_once_and_in_little_memory(engine, serve, steps):
+    """A huge answer is refused on its header or at the limit, and never held in memory."""
+    server = serve(steps)
+    tracemalloc.start()
+    try:
+        error = _error_of(engine, server)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert isinstance(error, ResponseTooLargeError)
+    assert peak < 2 * MAX_BODY_BYTES
+
+
+def test_answer_of_just_the_limit_is_read(serve):
+    """The limit itself is still read, plain and packed."""
+    body = b"x" * 1_000
+    packed = zlib.compress(body)
+    plain_server = serve([answer(body)])
+    packed_server = serve([answer(packed, "200 OK", "Content-Encoding: deflate")])
+    with Engine(max_body_bytes=1_000) as engine:
+        assert _fetch(engine, plain_server).body == body
+        assert _fetch(engine, packed_server).body == body
+
+
+@pytest.mark.parametrize(
+    ("packed_as", "packed"),
+    [
+        ("gzip", gzip.compress(b'{"a":1}')),
+        ("X-GZIP", gzip.compress(b'{"a":1}')),
+        ("deflate", zlib.compress(b'{"a":1}')),
+        ("deflate", zlib.compress(b'{"a":1}')[2:-4]),
+        ("identity", b'{"a":1}'),
+        ("identity, gzip", gzip.compress(b'{"a":1}')),
+    ],
+)
+def test_packed_answer_is_unpacked_though_none_was_asked_for(engine, serve, packed_as, packed):
+    """A body that comes gzip or deflate packed is read like a plain one."""
+    reply = _fetch(engine, serve([answer(packed, "200 OK", f"Content-Encoding: {packed_as}")]))
+
+    assert reply.body == b'{"a":1}'
+    assert packed_as == "identity" or reply.header("Content-Encoding") is None
+
+
+@pytest.mark.parametrize(
+    ("packed_as", "packed"),
+    [
+        ("gzip", gzip.compress(b"{}" * 99)[:-9]),
+        ("gzip", gzip.compress(b"{}") + b"more"),
+        ("gzip", b"{}"),
+        ("gzip", gzip.compress(b"{}")[:-8] + bytes(8)),
+        ("deflate", b"\xff" * 9),
+        ("gzip, gzip", gzip.compress(gzip.compress(b"{}"))),
+        ("gzip\r\nContent-Encoding: gzip", gzip.compress(gzip.compress(b"{}"))),
+        ("br", b"{}"),
+        ("zstd", b"{}"),
+    ],
+    ids=["cut", "more behind", "plain", "bad sum", "noise", "stacked", "two headers", "br", "zstd"],
+)
+def test_answer_packed_in_another_way_is_refused(engine, serve, packed_as, packed):
+    """A body that is not what its header says, or packed twice or strangely, is an error and no text."""
+    error = _error_of(engine, serve([answer(packed, "200 OK", f"Content-Encoding: {packed_as}")]))
+
+    assert type(error) is DecodeError
+
+
+# What is not HTTP, and connections that break
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"hello",
+        b"SSH-2.0-OpenSSH_9\r\n",
+        bytes(range(256)),
+        b"\x15\x03\x01\x00\x02\x02\x28",
+        b"ICY 200 OK\r\n\r\n{}",
+        b"HTTP/1.1 abc OK\r\n\r\n{}",
+        b"HTTP/1.1 20 OK\r\n\r\n{}",
+        b"HTTP/1.1 099 X\r\nContent-Length: 2\r\n\r\n{}",
+        b"HTTP/1.1 600 X\r\nContent-Length: 2\r\n\r\n{}",
+        b"HTTP/1.1 999 X\r\nContent-Length: 2\r\n\r\n{}",
+        b"HTTP/1.1 2000 X\r\nContent-Length: 2\r\n\r\n{}",
+        b"HTTP/2 200 OK\r\nContent-Length: 2\r\n\r\n{}",
+        b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: Upgrade\r\n\r\n",
+        OK + b"Content-Length: -1\r\n\r\n",
+        OK + b"Content-Length: abc\r\n\r\n{}",
+        OK + b"Content-Length: 2, 5\r\n\r\n{}",
+        OK + b"Content-Length: 2\r\nContent-Length: 5\r\n\r\n{}",
+        OK + b"Content-Length : 2\r\n\r\n{}",
+        OK + b"no colon\r\n\r\n{}",
+        OK + b": no name\r\n\r\n{}",
+        OK + b"X: a\x00b\r\n\r\n{}",
+        OK + b"X: a\rY: b\r\n\r\n{}",
+        OK + b"Transfer-Encoding: strange\r\n\r\n{}",
+        OK + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n{}\r\n0\r\n\r\n",
+        OK + b"Transfer-Encoding: chunked\r\n\r\n-2\r\n{}\r\n0\r\n\r\n",
+        OK + b"Transfer-Encoding: chunked\r\n\r\nffffffffffffffffff\r\n{}",
+        OK + b"Transfer-Encoding: chunked\r\n\r\n2\r\n{}xx0\r\n\r\n",
+    ],
+)
+def test_answer_that_is_not_http_is_a_protocol_error(engine, serve, data):
+    """What is not a proper HTTP answer is named as such, at once, and asked for only once."""
+    server = serve([_sent(data), CLOSE])
+
+    error = _error_of(engine, server)
+
+    assert type(error) is ProtocolError
+    assert "not a proper HTTP server" in str(error)
+    assert str(error).isprintable()
+    assert len(server.received) == 1
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"HTTP/1.1 200\r\nContent-Length: 2\r\n\r\n{}",
+        b"HTTP/1.0 200 OK\r\n\r\n{}",
+        b"HTTP/1.1 200 OK\nContent-Length: 2\n\n{}",
+        b"HTTP/1.1 100 Continue\r\n\r\n" + OK + b"Content-Length: 2\r\n\r\n{}",
+        b"HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n" + OK + b"Content-Length: 2\r\n\r\n{}",
+        OK + b"Transfer-Encoding: chunked\r\n\r\n2;a=b\r\n{}\r\n0\r\nTrailer: x\r\n\r\n",
+        OK + b"X: caf\xe9\r\nContent-Length: 2\r\n\r\n{}",
+    ],
+)
+def test_unusual_but_proper_answer_is_read(engine, serve, data):
+    """What HTTP allows is read, whether servers usually send it or not."""
+    reply = _fetch(engine, serve([_sent(data), CLOSE]))
+
+    assert (reply.status, reply.body) == (200, b"{}")
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [
+        [{"rst": True}],
+        [CLOSE],
+        [_sent(b"HTTP/1.1 2"), CLOSE],
+        [_sent(OK + b"Content-Le"), CLOSE],
+        [_sent(OK + b"Content-Length: 9\r\n\r\n{"), CLOSE],
+        [_sent(OK + b"Content-Length: 9\r\n\r\n{"), {"sleep": 0.05}, {"rst": True}],
+        [_sent(OK + b"Transfer-Encoding: chunked\r\n\r\n5\r\n{}"), CLOSE],
+    ],
+    ids=["rst", "fin", "half a status line", "half a head", "half a body", "rst in the body", "half a chunk"],
+)
+def test_broken_connection_is_a_connection_error_that_names_the_host(engine, serve, steps):
+    """A connection that breaks before the answer is whole is an error that names the host and what to do."""
+    server = serve(steps)
+
+    error = _error_of(engine, server)
+
+    assert type(error) is ConnectionFailedError
+    assert str(error).startswith(f"Cannot reach 127.0.0.1:{server.port}: ")
+    assert str(error).endswith("Try again.")
+    assert error.__cause__ is not None
+    assert str(pickle.loads(pickle.dumps(error))) == str(error)  # noqa: S301
+
+
+def test_refused_connection_says_so(engine, serve):
+    """An address where nothing listens is named, with the reason."""
+    server = serve(_echo)
+    server.__exit__()
+
+    error = _error_of(engine, server)
+
+    assert type(error) is ConnectionFailedError
+    assert "refused" in str(error)
+    assert "Check address, port and network." in str(error)
+
+
+def test_unknown_name_says_so(engine):
+    """A host name that does not exist is named as unknown."""
+    error = engine.submit(HttpRequest("GET", "https://no-such-host.invalid/"), deadline_seconds=20).exception()
+
+    assert type(error) in {ConnectionFailedError, DeadlineExceededError}
+    assert "no-such-host.invalid" in str(error)
+
+
+# Certificates
+
+
+AUTHORITY = trustme.CA()
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory) -> str:
+    """Return the file of the authority that the tests trust."""
+    path = tmp_path_factory.mktemp("ca") / "ca.pem"
+    AUTHORITY.cert_pem.write_to_path(str(path))
+    return str(path)
+
+
+def _tls_context(authority: trustme.CA = AUTHORITY, host: str = "127.0.0.1", **options: object) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert(host, **options).configure_cert(context)
+    return context
+
+
+def test_certificate_of_a_trusted_authority_is_accepted(serve, bundle):
+    """A server whose certificate the given authority signed is trusted, and TLS has its time."""
+    server = serve(_echo, tls=_tls_context())
+    with Engine(ca_bundle=bundle) as engine:
+        reply = _fetch(engine, server)
+
+    assert reply.body == b"{}"
+    assert reply.timing.tls_seconds > 0
+
+
+@pytest.mark.parametrize("variable", ["SSL_CERT_FILE", "CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE"])
+def test_certificate_authority_of_the_environment_is_trusted(serve, bundle, monkeypatch, variable):
+    """The usual variables name a company's own authority."""
+    for name in ("SSL_CERT_FILE", "CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv(variable, bundle)
+
+    with Engine() as engine:
+        assert _fetch(engine, serve(_echo, tls=_tls_context())).status == 200
+
+
+@pytest.mark.parametrize(
+    ("context", "words"),
+    [
+        (lambda: _tls_context(trustme.CA()), "an authority this computer does not know"),
+        (lambda: _tls_context(host="other.example"), "its certificate is for another host"),
+        (lambda: _tls_context(not_after=datetime.now(UTC) - timedelta(days=1)), "out of date"),
+        (lambda: None, "it does not speak TLS there"),
+    ],
+    ids=["unknown authority", "wrong host", "expired", "plain"],
+)
+def test_certificate_that_proves_nothing_is_refused_in_plain_words(serve, bundle, context, words):
+    """A server that cannot prove who it is gets no request, on one connection, and checks stay on."""
+    server = serve([{"no_read": True}, answer(b"plain"), SILENCE], tls=context())
+    request = HttpRequest("POST", f"https://127.0.0.1:{server.port}/x", JSON, b"{}", Secret("k"))
+    with Engine(ca_bundle=bundle) as engine:
+        error = engine.submit(request, deadline_seconds=20).exception()
+
+    assert type(error) is CertificateError
+    assert words in str(error)
+    assert not re.search("verify|insecure|disable|switch", str(error))
+    assert server.connections == 1
+
+
+def test_certificate_file_that_is_missing_is_named_as_the_trouble(serve):
+    """A wrong SSL_CERT_FILE is told as that, not as a bad server."""
+    server = serve(_echo, tls=_tls_context())
+    with Engine(ca_bundle="/nowhere/ca.pem") as engine:
+        error = _error_of(engine, server)
+
+    assert type(error) is CertificateError
+    assert "Check SSL_CERT_FILE." in str(error)
+
+
+# Giving up, closing, other processes
+
+
+def test_cancelled_future_ends_its_transfer(engine, serve):
+    """Cancelling ends a running transfer at once: the server sees the connection go."""
+    arrived = threading.Event()
+
+    def plan(received):
+        arrived.set()
+        return [{"repeat": {"send": b"HTTP/1.1 103 E\r\n\r\n", "times": 2_000, "every": 0.01}}]
+
+    server = serve(plan)
+    future = engine.submit(_post(server), deadline_seconds=60)
+    assert arrived.wait(20)
+
+    assert future.cancel()
+    assert future.cancel()
+
+    assert future.cancelled()
+    with pytest.raises(CancelledError):
+        future.result()
+    assert list(as_completed([future], timeout=20)) == [future]
+    assert server.went_away.wait(20)
+
+
+def test_cancelled_future_in_the_queue_is_never_sent(serve):
+    """A request that is given up before its turn does not reach the server."""
+    gate = threading.Event()
+
+    def plan(received):
+        gate.wait(20)
+        return [answer(received.body)]
+
+    server = serve(plan)
+    with Engine(max_in_flight=1) as engine:
+        first, second, third = (engine.submit(_post(server, b), deadline_seconds=30) for b in (b"1", b"2", b"3"))
+        second.cancel()
+        gate.set()
+
+        assert (first.result().body, third.result().body) == (b"1", b"3")
+    assert [received.body for received in server.received] == [b"1", b"3"]
+
+
+def test_finished_future_cannot_be_cancelled(engine, serve):
+    """An answer that is there stays there."""
+    future = engine.submit(_post(serve(_echo)), deadline_seconds=20)
+    future.result()
+
+    assert not future.cancel()
+    assert future.result().status == 200
+
+
+def test_closed_engine_fails_what_is_pending_and_takes_nothing_more(serve):
+    """Closing ends at once: what was running or waiting fails with a sentence, later requests are refused."""
+    server = serve([SILENCE])
+    engine = Engine(max_in_flight=1)
+    futures = [engine.submit(_post(server), deadline_seconds=60) for _ in range(3)]
+
+    engine.close()
+    engine.close()
+
+    assert all(isinstance(future.exception(timeout=20), ConnectionFailedError) for future in futures)
+    with pytest.raises(ConnectionFailedError, match="The client is closed"):
+        engine.submit(_post(server), deadline_seconds=1)
+
+
+def test_engine_closed_by_its_own_callback_does_not_hang(serve):
+    """Code that runs when an answer comes may close the engine."""
+    engine, over = Engine(), threading.Event()
+    future = engine.submit(_post(serve([{"sleep": 0.05}, answer(b"")])), deadline_seconds=20)
+
+    future.add_done_callback(lambda _: (engine.close(), over.set()))
+
+    assert over.wait(20)
+    assert future.result().status == 200
+
+
+def test_callback_that_raises_costs_no_other_request(engine, serve, caplog):
+    """A mistake in code that runs when an answer comes does not stop the engine."""
+    server = serve(_echo)
+    future = engine.submit(_post(server), deadline_seconds=20)
+    future.add_done_callback(lambda _: 1 / 0)
+    wait([future])
+
+    assert _fetch(engine, server).status == 200
+
+
+def test_engines_closed_or_dropped_leave_no_thread_or_file_behind(serve, resources):
+    """A hundred engines, closed or just forgotten, leave nothing behind."""
+    server = serve(lambda received: [answer(received.body)])
+
+    def use(is_closed: bool) -> None:
+        engine = Engine()
+        _fetch(engine, server)
+        if is_closed:
+            engine.close()
+
+    use(True)
+    # The server's own threads and sockets end when it sees the connections go.
+    before = resources()
+    for i in range(100):
+        use(i % 2 == 0)
+    server.__exit__()
+    threads, files = resources()
+
+    assert threads <= before[0] + 2
+    assert files <= before[1] + 2
+
+
+def _run(script: str) -> subprocess.CompletedProcess[str]:
+    lines = [
+        "import os, sys",
+        f"sys.path.insert(0, {str(PACKAGE)!r})",
+        "from tecton_nb.transport.engine import Engine",
+        "from tecton_nb.transport.messages import HttpRequest",
+        "def ask(engine, url, body):",
+        "    request = HttpRequest('POST', url, (), body)",
+        "    return engine.submit(request, deadline_seconds=20)",
+        script,
+    ]
+    command = [sys.executable, "-W", "error", "-W", "ignore:.*fork.*:DeprecationWarning", "-c", "\n".join(lines)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)  # noqa: S603
+
+
+def test_forked_process_gets_its_own_connections(serve):
+    """A child process goes on with the engine it inherited, without touching the parent's connections."""
+    server = serve(_echo)
+
+    done = _run(f"""
+with Engine() as engine:
+    assert ask(engine, {server.url!r}, b"warm").result().body == b"warm"
+    children = []
+    for child in range(4):
+        pid = os.fork()
+        if pid == 0:
+            bodies = [b"%d-%d" % (child, i) for i in range(100)]
+            got = [ask(engine, {server.url!r}, body).result().body for body in bodies]
+            sys.exit(0 if got == bodies else 1)
+        children.append(pid)
+    bodies = [b"parent-%d" % i for i in range(100)]
+    assert [ask(engine, {server.url!r}, body).result().body for body in bodies] == bodies
+    assert [os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in children] == [0] * 4
+    print("over")
+""")
+
+    assert (done.stdout, done.stderr, done.returncode) == ("over\n", "", 0)
+    assert server.connections == 5
+
+
+def test_program_that_ends_with_an_open_engine_ends_cleanly(serve):
+    """Forgetting to close, even with requests under way, leaves no error at the end of a program."""
+    server = serve([SILENCE])
+
+    done = _run(f"""
+engine = Engine()
+futures = [ask(engine, {server.url!r}, b"x") for _ in range(9)]
+print("over")
+""")
+
+    assert (done.stdout, done.stderr, done.returncode) == ("over\n", "", 0)
