@@ -1,0 +1,168 @@
+"""The latency of calls as an empirical distribution."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+
+from ..exceptions import InputError
+from .labels import PERCENTILES, fits_directly, label_directly, label_in_legend
+from .latency import Floats, LatencySeries, latency_series
+from .picture import add_alt_text, picture_axes
+from .style import LINE_STYLES, background, colours, ink
+from .text import draw_literally
+from .words import latency_sentence, latency_title, share_within
+
+# A log axis cannot show 0: what is shorter is drawn here.
+_SHORTEST_SECONDS = 1e-6
+# Share of the axes' width that a direct label needs beside its curve.
+_LABEL_ROOM = 0.27
+_MILLISECONDS = 1_000
+
+
+def plot_latency_ecdf(
+    calls: pd.DataFrame,
+    *,
+    by: str | None = None,
+    threshold_seconds: float | None = None,
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw which share of the calls took at most how long, and return the axes.
+
+    Time is in milliseconds on a log axis, the share in percent; p50, p95 and p99 are marked on each curve.
+
+    Parameters
+    ----------
+    calls
+        One row per call with the columns ``client_time_seconds`` and ``server_time_seconds``, such as
+        ``batch.calls()``. Either may be all missing.
+    by
+        Column to group by: one curve of client times per group, at most ten.
+    threshold_seconds
+        Draw a line at this time, in seconds, and state the share of the calls within it.
+    ax
+        Axes to draw on; those of a new figure if not given, which shows itself as the last value of a cell.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        `describe` puts it in a sentence, `save_figure` in a file.
+
+    Raises
+    ------
+    InputError
+        If a column is missing, or a time or the threshold is not a number of seconds.
+    """
+    _check_threshold(threshold_seconds)
+    every = latency_series(calls, by=by)
+    drawn = [series for series in every if series.seconds.size]
+    title = latency_title(len(calls), every, by)
+    ax = picture_axes() if ax is None else ax
+    _label_axes(ax, title, has_note=threshold_seconds is not None)
+    if drawn:
+        _draw(ax, drawn, by, threshold_seconds)
+    else:
+        _say(ax, "no calls" if calls.empty else "no times")
+    add_alt_text(ax, latency_sentence(title, drawn, by, threshold_seconds))
+    return ax
+
+
+def _check_threshold(seconds: float | None) -> None:
+    if seconds is not None and not (math.isfinite(seconds) and seconds > 0):
+        raise InputError(f"Cannot draw threshold_seconds={seconds!r}: give a number of seconds above 0, such as 0.1.")
+
+
+def _draw(ax: Axes, drawn: list[LatencySeries], by: str | None, threshold_seconds: float | None) -> None:
+    lines = [_curve(ax, series, place) for place, series in enumerate(drawn)]
+    is_direct = by is None and fits_directly(ax)
+    _scale(ax, drawn, threshold_seconds, _LABEL_ROOM if is_direct else 0.0)
+    if threshold_seconds is not None:
+        _draw_threshold(ax, threshold_seconds, share_within(drawn, by, threshold_seconds))
+    if is_direct:
+        label_directly(ax, drawn, lines)
+    else:
+        label_in_legend(ax, drawn, lines, by, threshold_seconds)
+
+
+def _curve(ax: Axes, series: LatencySeries, place: int) -> Line2D:
+    palette = colours(ax)
+    colour, style = palette[place % len(palette)], LINE_STYLES[place % len(LINE_STYLES)]
+    times, shares = series.curve()
+    (line,) = ax.plot(_shown_ms(times), shares * 100, color=colour, linestyle=style, lw=1.6, drawstyle="steps-post")
+    for ratio, marker, _ in PERCENTILES.values():
+        place_ms = _shown_ms(np.array([series.quantile(ratio)]))
+        point = ax.plot(
+            place_ms, [ratio * 100], marker=marker, markersize=5.5, color=colour, linestyle="none", zorder=3
+        )
+        point[0].set_markerfacecolor(background(ax))
+    return line
+
+
+def _shown_ms(seconds: Floats) -> Floats:
+    return np.maximum(seconds, _SHORTEST_SECONDS) * _MILLISECONDS
+
+
+def _scale(ax: Axes, drawn: list[LatencySeries], threshold_seconds: float | None, room: float) -> None:
+    left, right = _time_limits(drawn, threshold_seconds, room)
+    ax.set_xscale("log")
+    ax.set_xlim(10**left, 10**right)
+    steps = (1.0, 2.0, 5.0) if right - left < 3 else (1.0,)
+    ax.xaxis.set_major_locator(LogLocator(subs=steps, numticks=20))
+    ax.xaxis.set_minor_locator(NullLocator())
+    ax.xaxis.set_major_formatter(FuncFormatter(_plain_number))
+
+
+def _plain_number(value: float, _: int | None) -> str:
+    return f"{value:,.10g}"
+
+
+def _time_limits(drawn: list[LatencySeries], threshold_seconds: float | None, room: float) -> tuple[float, float]:
+    shown = [series.seconds[[0, -1]] for series in drawn]
+    ends = np.log10(_shown_ms(np.concatenate([*shown, [threshold_seconds or shown[0][0]]])))
+    medians = np.log10(_shown_ms(np.array([series.quantile(0.5) for series in drawn])))
+    margin = max(0.04 * (ends.max() - ends.min()), 0.15)
+    left, right = float(ends.min() - margin), float(ends.max() + margin)
+    # The label of the leftmost curve stands left of its median, that of the rightmost one right of it.
+    if len(drawn) > 1:
+        left = min(left, float(medians.min() - room * right) / (1 - room))
+    return left, max(right, float(medians.max() - room * left) / (1 - room))
+
+
+def _label_axes(ax: Axes, title: str, *, has_note: bool) -> None:
+    heading = ax.set_title(title, loc="left", pad=18 if has_note else 6)
+    ax.set_xlabel("time of a call (ms, log scale)")
+    ax.set_ylabel("share of calls (%)")
+    ax.set_ylim(0, 102)
+    ax.set_yticks([0, 25, 50, 75, 100])
+    ax.grid(visible=True, axis="y", color=ink(ax), alpha=0.15, linewidth=0.6)
+    ax.set_axisbelow(True)
+    draw_literally([heading, ax.xaxis.label, ax.yaxis.label])
+
+
+def _say(ax: Axes, words: str) -> None:
+    ax.set_xticks([])
+    ax.text(0.5, 0.61, words, transform=ax.transAxes, ha="center", va="center", color=ink(ax), fontsize=14)
+
+
+def _draw_threshold(ax: Axes, seconds: float, words: str) -> None:
+    at = seconds * _MILLISECONDS
+    ax.axvline(at, color=ink(ax), linewidth=1.0, linestyle=(0, (4, 3)), zorder=1.5)
+    left, right = np.log10(ax.get_xlim())
+    place = (math.log10(at) - left) / (right - left)
+    text = ax.annotate(
+        words,
+        (at, 1),
+        xycoords=ax.get_xaxis_transform(),
+        xytext=(0, 4),
+        textcoords="offset points",
+        ha="right" if place > 0.6 else "left" if place < 0.4 else "center",
+        va="bottom",
+        fontsize=8,
+        color=ink(ax),
+    )
+    draw_literally([text])
