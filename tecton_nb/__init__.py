@@ -1,1 +1,110 @@
-"""Tecton feature services in a notebook."""
+"""Tecton feature services in a notebook: typed DataFrames in one line.
+
+>>> import tecton_nb as tnb
+>>> client = tnb.connect("local")                      # the embedded server; tnb.connect() for your cluster
+>>> delays = client.feature_service("flight_delay_service")
+>>> delays.get_features(delays.example_rows(3))        # doctest: +SKIP
+
+Names are loaded when they are first used, so importing the package costs next to nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from . import columns, exceptions, local, metrics, plots
+    from .batch.result import FeatureBatch
+    from .client.aio import AsyncTectonClient
+    from .client.replies import (
+        GetFeatureServiceMetadataResponse,
+        GetFeaturesResponse,
+        GetFeaturesResult,
+        QueryFeaturesResponse,
+    )
+    from .client.service import AsyncFeatureService, FeatureService
+    from .client.sync import TectonClient
+    from .connect import connect
+    from .frames.parquet import read_parquet, write_parquet
+    from .metrics.scrape import Scrape
+    from .wire.options import MetadataOptions, RequestOptions
+    from .wire.slo import SLOInfo
+
+# Public name to the module it lives in; a module itself stands for its own name.
+_HOMES = {
+    "AsyncFeatureService": "client.service",
+    "AsyncTectonClient": "client.aio",
+    "FeatureBatch": "batch.result",
+    "FeatureService": "client.service",
+    "GetFeatureServiceMetadataResponse": "client.replies",
+    "GetFeaturesResponse": "client.replies",
+    "GetFeaturesResult": "client.replies",
+    "MetadataOptions": "wire.options",
+    "QueryFeaturesResponse": "client.replies",
+    "RequestOptions": "wire.options",
+    "SLOInfo": "wire.slo",
+    "Scrape": "metrics.scrape",
+    "TectonClient": "client.sync",
+    "columns": "",
+    "connect": "connect",
+    "exceptions": "",
+    "local": "",
+    "metrics": "",
+    "plots": "",
+    "read_parquet": "frames.parquet",
+    "write_parquet": "frames.parquet",
+}
+
+__all__ = [
+    "AsyncFeatureService",
+    "AsyncTectonClient",
+    "FeatureBatch",
+    "FeatureService",
+    "GetFeatureServiceMetadataResponse",
+    "GetFeaturesResponse",
+    "GetFeaturesResult",
+    "MetadataOptions",
+    "QueryFeaturesResponse",
+    "RequestOptions",
+    "SLOInfo",
+    "Scrape",
+    "TectonClient",
+    "columns",
+    "connect",
+    "exceptions",
+    "local",
+    "metrics",
+    "plots",
+    "read_parquet",
+    "write_parquet",
+]
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module 'tecton_nb' has no attribute '{name}'")
+    module = importlib.import_module(f".{home or name}", __name__)
+    found = getattr(module, name) if home else module
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
+
+class _Face(ModuleType):
+    """The package, whose names mean what `__all__` says even where a module bears the same name."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        # Importing `tecton_nb.connect` would bind the name to that module, in place of the function.
+        if isinstance(value, ModuleType) and _HOMES.get(name) == name:
+            value = getattr(value, name)
+        super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Face

@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tecton_nb.exceptions import InputError
 from tecton_nb.columns import LATENCY_QUANTILES
+from tecton_nb.exceptions import InputError
 from tecton_nb.plots import latency_quantiles
 
 

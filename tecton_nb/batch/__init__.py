@@ -1,0 +1,1 @@
+"""Tables of requests: rows become calls, answers become one typed table."""

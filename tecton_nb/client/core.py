@@ -1,0 +1,216 @@
+"""What the synchronous and the asynchronous client share: settings, and arguments made into calls."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import math
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from numbers import Real
+from typing import Any, TypeAlias, TypeVar
+
+from ..batch.run import BatchSettings
+from ..exceptions import InputError, SettingsError, quoted
+from ..transport import calls
+from ..transport.calls import Call
+from ..transport.connection import Connection
+from ..transport.secret import Secret, hidden
+from ..wire.options import MetadataOptions, RequestOptions, options_from
+from ..wire.requests import Locator, RequestRow
+from ..wire.responses import FeaturesReply, NameAndType, ServiceMetadata
+from ..wire.types import JsonObject
+from ..wire.values import encode_value
+
+DEADLINE_SECONDS = 5.0
+
+MetadataOptionsLike: TypeAlias = "MetadataOptions | Mapping[str, Any] | None"
+RequestOptionsLike: TypeAlias = "RequestOptions | Mapping[str, Any] | None"
+_Method = TypeVar("_Method", bound=Callable[..., Any])
+
+
+def name_or_id(method: _Method) -> _Method:
+    """Let ``feature_service_id`` stand in for the name, whose parameter has no default in the reference document."""
+
+    @functools.wraps(method)
+    def either(*args: Any, **kwargs: Any) -> Any:
+        return method(*args, **_with_name(kwargs))
+
+    @functools.wraps(method)
+    async def awaited(*args: Any, **kwargs: Any) -> Any:
+        return await method(*args, **_with_name(kwargs))
+
+    return awaited if inspect.iscoroutinefunction(method) else either  # type: ignore[return-value]  # as wrapped
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What a user asks for one row, as stated: nothing is checked yet."""
+
+    name: str | None
+    service_id: str | None
+    workspace_name: str | None
+    join_key_map: Mapping[str, Any] | None
+    request_context_map: Mapping[str, Any] | None
+    metadata_options: MetadataOptionsLike
+    request_options: RequestOptionsLike
+
+
+class ClientCore:
+    """Connection, default workspace and what has been learnt of the server's services.
+
+    Parameters
+    ----------
+    url, api_key, default_workspace_name
+        As a user states them.
+    deadline_seconds
+        Total time for one request.
+    feature_service_names
+        Names that a profile or the user gives, for servers whose metrics are not readable.
+
+    Raises
+    ------
+    SettingsError
+        If one of them cannot be used.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        api_key: str | Secret | None,
+        default_workspace_name: str | None,
+        deadline_seconds: float,
+        feature_service_names: Iterable[str],
+    ) -> None:
+        api_key = hidden(api_key)
+        if not _is_duration(deadline_seconds):
+            raise SettingsError(_deadline_sentence(deadline_seconds))
+        self.connection = Connection.open(url, api_key)
+        self.default_workspace_name = default_workspace_name
+        self.deadline_seconds = deadline_seconds
+        self.given_names = tuple(feature_service_names)
+        self.metadata: dict[Locator, ServiceMetadata] = {}
+
+    def locator(self, name: str | None, workspace_name: str | None, service_id: str | None = None) -> Locator:
+        """Return whom a request asks about.
+
+        Raises
+        ------
+        InputError
+            If not exactly one of name and id is given, or it is no text.
+        SettingsError
+            If neither the call nor the client names a workspace.
+        """
+        if (name is None) == (service_id is None):
+            raise InputError("Pass exactly one of feature_service_name and feature_service_id.")
+        value, by = (name, "name") if service_id is None else (service_id, "id")
+        if not isinstance(value, str) or not value:
+            raise InputError(f"A feature service is named by text that is not empty; got {quoted(value)}.")
+        workspace = workspace_name or self.default_workspace_name
+        if not workspace:
+            raise SettingsError(
+                "No workspace is named. Pass workspace_name, or default_workspace_name when making the client."
+            )
+        return Locator(value, workspace, by)
+
+    def features_call(self, question: Question, *, allow_partial_results: bool = False) -> Call[FeaturesReply]:
+        """Return the get-features call; errors as `locator`, and `InputError` for what cannot be sent."""
+        locator, row, options = self._asked(question)
+        return calls.get_features(locator, row, *options, allow_partial_results=allow_partial_results)
+
+    def query_call(self, question: Question) -> Call[FeaturesReply]:
+        """Return the query-features call; errors as `features_call`."""
+        locator, row, options = self._asked(question)
+        return calls.query_features(locator, row, *options)
+
+    def _asked(self, question: Question) -> tuple[Locator, RequestRow, tuple[MetadataOptions, RequestOptions | None]]:
+        locator = self.locator(question.name, question.workspace_name, question.service_id)
+        row = self._row(locator, question.join_key_map, question.request_context_map)
+        return locator, row, both_options(question.metadata_options, question.request_options)
+
+    def _row(
+        self, locator: Locator, join_key_map: Mapping[str, Any] | None, request_context_map: Mapping[str, Any] | None
+    ) -> RequestRow:
+        # By the service's types where its metadata has been read.
+        known = self.metadata.get(locator, ServiceMetadata())
+        keys = _encoded(join_key_map, "join key", known.input_join_keys)
+        return RequestRow(keys, _encoded(request_context_map, "request context", known.input_request_context_keys))
+
+    def batch_settings(
+        self,
+        locator: Locator,
+        metadata_options: MetadataOptionsLike,
+        request_options: RequestOptionsLike,
+        deadline_seconds: float | None,
+    ) -> BatchSettings:
+        """Return how the rows of a batch become calls; the metadata of the service must be known.
+
+        Raises
+        ------
+        InputError
+            If an option or the deadline cannot be used.
+        """
+        deadline = self.deadline_seconds if deadline_seconds is None else deadline_seconds
+        if not _is_duration(deadline):
+            raise InputError(_deadline_sentence(deadline))
+        options, asked = both_options(metadata_options, request_options)
+
+        def call_for(row: RequestRow) -> Call[FeaturesReply]:
+            return calls.get_features(locator, row, options, asked)
+
+        schema = self.metadata[locator].feature_values
+        return BatchSettings(locator.value, schema, call_for, self.connection, deadline)
+
+    def used_names(self) -> list[str]:
+        """Return the names of the services whose metadata has been read."""
+        return [locator.value for locator in self.metadata if locator.by == "name"]
+
+    def label(self) -> str:
+        """Return address and default workspace."""
+        workspace = f", workspace {quoted(self.default_workspace_name)}" if self.default_workspace_name else ""
+        return f"{self.connection.address}{workspace}"
+
+
+def label_of(client: object) -> str:
+    """Return what the repr of a client shows; a traceback may hold one whose constructor failed."""
+    core = getattr(client, "_core", None)
+    return core.label() if isinstance(core, ClientCore) else "that could not be made"
+
+
+def both_options(
+    metadata_options: MetadataOptionsLike, request_options: RequestOptionsLike
+) -> tuple[MetadataOptions, RequestOptions | None]:
+    """Return the options as objects; where nothing is asked for, names and data types are.
+
+    Raises
+    ------
+    InputError
+        If an option is unknown or has the wrong type.
+    """
+    options = options_from(metadata_options, MetadataOptions) or MetadataOptions()
+    return options, options_from(request_options, RequestOptions)
+
+
+def _with_name(kwargs: dict[str, Any]) -> dict[str, Any]:
+    return kwargs if kwargs.get("feature_service_id") is None else {"feature_service_name": None, **kwargs}
+
+
+def _is_duration(seconds: object) -> bool:
+    if isinstance(seconds, bool) or not isinstance(seconds, Real):
+        return False
+    return math.isfinite(seconds) and float(seconds) > 0
+
+
+def _deadline_sentence(seconds: object) -> str:
+    return f"deadline_seconds takes a number of seconds above 0; got {quoted(seconds)} ({type(seconds).__name__})."
+
+
+def _encoded(values: Mapping[str, Any] | None, called: str, known: tuple[NameAndType, ...]) -> JsonObject:
+    if values is None:
+        return {}
+    if not isinstance(values, Mapping) or not all(isinstance(name, str) for name in values):
+        raise InputError(f"The {called}s are passed as a dict of values by name; got {quoted(values)}.")
+    types = {item.name: item.data_type for item in known}
+    return {
+        name: encode_value(value, types.get(name), where=f"{called} {quoted(name)}") for name, value in values.items()
+    }

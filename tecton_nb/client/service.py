@@ -1,0 +1,369 @@
+"""A feature service in hand: rows in, typed frames out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import pandas as pd
+
+from ..batch.plan import Plan, Rows, plan_rows
+from ..batch.result import FeatureBatch
+from ..exceptions import InputError, quoted
+from ..frames.dtypes import column_of
+from ..frames.metadata import features_frame, inputs_frame
+from ..reprs import Card, frame_section, mimebundle
+from ..transport import calls
+from ..transport.calls import Call
+from ..wire.options import MetadataOptions
+from ..wire.requests import Locator, RequestRow
+from ..wire.responses import FeaturesReply, ServiceMetadata
+from ..wire.values import decode_value
+from . import flows
+from .core import ClientCore, MetadataOptionsLike, RequestOptionsLike, both_options
+from .drive import AsyncDriver, Driver
+from .flows import Batch, Flow
+from .replies import GetFeatureServiceMetadataResponse, side_by_side
+
+# What a batch's frames need; descriptions and tags are the same in every row.
+BATCH_METADATA = MetadataOptions(include_effective_times=True, include_slo_info=True, include_serving_status=True)
+_DESCRIBED = MetadataOptions(include_feature_descriptions=True, include_feature_tags=True)
+
+
+class ExampleRows:
+    """Rows that a service takes: given by the user, sent before, or found elsewhere.
+
+    Parameters
+    ----------
+    given
+        Rows the user vouches for.
+    find
+        Returns up to n rows from elsewhere, `None` if there are none.
+    """
+
+    KEPT = 1_000
+
+    def __init__(self, given: pd.DataFrame | None, find: Callable[[int], pd.DataFrame | None]) -> None:
+        self._kept = given
+        self._find = find
+
+    def remember(self, rows: Rows) -> None:
+        """Keep the last rows of a request that was sent."""
+        frame = rows if isinstance(rows, pd.DataFrame) else pd.DataFrame([rows] if isinstance(rows, Mapping) else rows)
+        self._kept = frame.tail(self.KEPT) if len(frame) else self._kept
+
+    def head(self, n: int) -> pd.DataFrame | None:
+        """Return up to `n` rows, `None` if none are known."""
+        found = self._find(n)
+        if found is not None or self._kept is None:
+            return found
+        return self._kept.head(n).reset_index(drop=True)
+
+
+class ServiceCore:
+    """What a service takes and returns and shows of itself, and its operations as flows."""
+
+    def __init__(self, core: ClientCore, locator: Locator, metadata: ServiceMetadata, examples: ExampleRows) -> None:
+        self._core = core
+        self._locator = locator
+        self._metadata = metadata
+        self._examples = examples
+        self._described: FeaturesReply | None = None
+
+    @property
+    def name(self) -> str:
+        """Name (or id) by which the service was asked for."""
+        return self._locator.value
+
+    @property
+    def workspace_name(self) -> str | None:
+        """Workspace the service lives in."""
+        return self._locator.workspace_name
+
+    @property
+    def metadata(self) -> GetFeatureServiceMetadataResponse:
+        """What the server said about the service."""
+        return GetFeatureServiceMetadataResponse.from_metadata(self._metadata)
+
+    @property
+    def is_wildcard(self) -> bool:
+        """Whether the service returns many vectors per request, by ``query_features``."""
+        return self._metadata.feature_service_type == "WILDCARD"
+
+    def inputs(self) -> pd.DataFrame:
+        """Return one row per join key and request context key; see ``columns.INPUTS``."""
+        return inputs_frame(self._metadata)
+
+    def example_rows(self, n: int = 5) -> pd.DataFrame:
+        """Return up to `n` rows that the service takes, index 0, 1, 2, ...
+
+        They come from the embedded server's data; elsewhere from the rows given to
+        ``client.feature_service(..., example_rows=frame)`` or last sent.
+
+        Raises
+        ------
+        InputError
+            If none are known.
+        """
+        found = self._examples.head(n)
+        if found is None:
+            raise InputError(
+                f"No example rows are known for {quoted(self.name)}. Send a row first, or pass "
+                "example_rows=frame to client.feature_service."
+            )
+        return found
+
+    def __repr__(self) -> str:
+        return mimebundle(self._card())["text/plain"]
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:  # noqa: ARG002
+        return mimebundle(self._card())
+
+    def _features(self) -> Flow[pd.DataFrame]:
+        if self._described is None:
+            self._described = yield from flows.described(self._description_call())
+        return features_frame(self._metadata, self._described)
+
+    def _batch(
+        self,
+        rows: Rows,
+        metadata_options: MetadataOptionsLike,
+        request_options: RequestOptionsLike,
+        deadline_seconds: float | None,
+        *,
+        is_strict: bool,
+    ) -> Flow[FeatureBatch]:
+        plan = self._plan(rows)
+        if is_strict:
+            plan.raise_first()
+        settings = self._core.batch_settings(self._locator, metadata_options, request_options, deadline_seconds)
+        batch: FeatureBatch = yield Batch(plan, settings)
+        if is_strict:
+            batch.raise_first()
+        self._examples.remember(rows)
+        return batch
+
+    def _detailed(
+        self, row: Mapping[str, Any], metadata_options: MetadataOptionsLike, request_options: RequestOptionsLike
+    ) -> Flow[pd.DataFrame]:
+        _refuse_many(row, "details")
+        plan = self._plan(row)
+        plan.raise_first()
+        options = both_options(metadata_options, request_options)
+        call = calls.get_features(self._locator, plan.requests()[0], *options)
+        response = yield from flows.get_features(self._core, call)
+        self._examples.remember(row)
+        return response.details()
+
+    def _query(
+        self, keys: Mapping[str, Any], metadata_options: MetadataOptionsLike, request_options: RequestOptionsLike
+    ) -> Flow[pd.DataFrame]:
+        _refuse_many(keys, "query_features")
+        plan = plan_rows(keys, self._metadata, self.name)
+        plan.raise_first()
+        row = plan.requests()[0]
+        call = calls.query_features(self._locator, row, *both_options(metadata_options, request_options))
+        response = yield from flows.query_features(self._core, call)
+        self._examples.remember(keys)
+        found = response.to_pandas()
+        return side_by_side(self._key_columns(row, found.index), found)
+
+    def _plan(self, rows: Rows) -> Plan:
+        if self.is_wildcard:
+            raise InputError(f"{quoted(self.name)} is a WILDCARD service; use query_features(keys).")
+        return plan_rows(rows, self._metadata, self.name)
+
+    def _key_columns(self, row: RequestRow, index: pd.Index) -> pd.DataFrame:
+        """Return the keys of the request as columns of their own types, the same in every row."""
+        keys = {item: row.join_key_map[item.name] for item in self._metadata.input_join_keys}
+        values = {item: decode_value(raw, item.data_type, where=item.name) for item, raw in keys.items()}
+        arrays = {item.name: column_of([value] * len(index), item.data_type) for item, value in values.items()}
+        return pd.DataFrame(arrays, index=index)
+
+    def _description_call(self) -> Call[FeaturesReply]:
+        # Null keys are legal, and features are described alike in every row.
+        keys = RequestRow(
+            {item.name: None for item in self._metadata.input_join_keys},
+            {item.name: None for item in self._metadata.input_request_context_keys},
+        )
+        operation = calls.query_features if self.is_wildcard else calls.get_features
+        return operation(self._locator, keys, _DESCRIBED)
+
+    def _card(self) -> Card:
+        facts = (("workspace", self.workspace_name or ""), ("type", self._metadata.feature_service_type))
+        features = features_frame(self._metadata, self._described)[["name", "data_type", "dtype", "description"]]
+        if not features["description"].notna().any():
+            features = features.drop(columns="description")
+        tables = (("Inputs", self.inputs()), ("Features", features))
+        sections = (frame_section(t, f.columns, f.itertuples(index=False), total=len(f)) for t, f in tables)
+        return Card("FeatureService", self.name, facts, tuple(sections))
+
+
+def _refuse_many(keys: object, operation: str) -> None:
+    # A list would be answered for its first row alone.
+    if not isinstance(keys, Mapping):
+        raise InputError(f"{operation} takes the keys of one request as a dict; got {quoted(keys)}.")
+
+
+class FeatureService(ServiceCore):
+    """A feature service; made by ``TectonClient.feature_service``."""
+
+    def __init__(
+        self, core: ClientCore, driver: Driver, locator: Locator, metadata: ServiceMetadata, examples: ExampleRows
+    ) -> None:
+        super().__init__(core, locator, metadata, examples)
+        self._driver = driver
+
+    def features(self) -> pd.DataFrame:
+        """Return one row per feature in the order of every vector; see ``columns.FEATURES``.
+
+        Descriptions and tags come with feature values only, so the first call sends one request
+        with null keys; where the server refuses it they are missing.
+        """
+        return self._driver.run(self._features())
+
+    def get_features(
+        self,
+        rows: Rows,
+        *,
+        metadata_options: MetadataOptionsLike = None,
+        request_options: RequestOptionsLike = None,
+    ) -> pd.DataFrame:
+        """Return the feature values: one row per row, one column per feature, the index kept.
+
+        Parameters
+        ----------
+        rows
+            A dict for one row, a list of dicts, or a DataFrame. Join keys and request context are
+            found by the metadata's names.
+        metadata_options, request_options
+            As for ``TectonClient.get_features``.
+
+        Raises
+        ------
+        InputError
+            If a key is missing, a column is unknown or a value has the wrong type; nothing is sent then.
+        TectonError
+            The error of the first row that failed. To keep the others use `get_features_batch`.
+        """
+        return self._driver.run(self._batch(rows, metadata_options, request_options, None, is_strict=True)).to_pandas()
+
+    def details(
+        self,
+        row: Mapping[str, Any],
+        *,
+        metadata_options: MetadataOptionsLike = BATCH_METADATA,
+        request_options: RequestOptionsLike = None,
+    ) -> pd.DataFrame:
+        """Return one row per feature for one row of keys: value, type, status, age; see ``columns.DETAILS``.
+
+        Parameters and errors as for `get_features`.
+        """
+        return self._driver.run(self._detailed(row, metadata_options, request_options))
+
+    def get_features_batch(
+        self,
+        rows: Rows,
+        *,
+        metadata_options: MetadataOptionsLike = BATCH_METADATA,
+        request_options: RequestOptionsLike = None,
+        deadline_seconds: float | None = None,
+    ) -> FeatureBatch:
+        """Return values, statuses, times and errors of many rows; a bad row never spoils the others.
+
+        Parameters
+        ----------
+        rows
+            As for `get_features`.
+        metadata_options
+            By default serving status, effective times and SLO information are asked for.
+        request_options
+            As for ``TectonClient.get_features``.
+        deadline_seconds
+            Total time for each request; the client's own by default.
+
+        Raises
+        ------
+        InputError
+            If a key is missing or a column is unknown.
+        """
+        return self._driver.run(self._batch(rows, metadata_options, request_options, deadline_seconds, is_strict=False))
+
+    def query_features(
+        self,
+        keys: Mapping[str, Any],
+        *,
+        metadata_options: MetadataOptionsLike = None,
+        request_options: RequestOptionsLike = None,
+    ) -> pd.DataFrame:
+        """Return every vector behind the keys of a WILDCARD service.
+
+        Returns
+        -------
+        DataFrame
+            One row per value of the wildcard join key: the keys given, the wildcard keys, the features.
+
+        Raises
+        ------
+        InputError
+            If a key is missing, unknown or of the wrong type.
+        """
+        return self._driver.run(self._query(keys, metadata_options, request_options))
+
+
+class AsyncFeatureService(ServiceCore):
+    """A feature service for ``async`` code; made by ``AsyncTectonClient.feature_service``."""
+
+    def __init__(
+        self, core: ClientCore, driver: AsyncDriver, locator: Locator, metadata: ServiceMetadata, examples: ExampleRows
+    ) -> None:
+        super().__init__(core, locator, metadata, examples)
+        self._driver = driver
+
+    async def features(self) -> pd.DataFrame:
+        """Return one row per feature; as ``FeatureService.features``."""
+        return await self._driver.run(self._features())
+
+    async def get_features(
+        self,
+        rows: Rows,
+        *,
+        metadata_options: MetadataOptionsLike = None,
+        request_options: RequestOptionsLike = None,
+    ) -> pd.DataFrame:
+        """Return the feature values of the rows; as ``FeatureService.get_features``."""
+        batch = await self._driver.run(self._batch(rows, metadata_options, request_options, None, is_strict=True))
+        return batch.to_pandas()
+
+    async def details(
+        self,
+        row: Mapping[str, Any],
+        *,
+        metadata_options: MetadataOptionsLike = BATCH_METADATA,
+        request_options: RequestOptionsLike = None,
+    ) -> pd.DataFrame:
+        """Return one row per feature for one row of keys; as ``FeatureService.details``."""
+        return await self._driver.run(self._detailed(row, metadata_options, request_options))
+
+    async def get_features_batch(
+        self,
+        rows: Rows,
+        *,
+        metadata_options: MetadataOptionsLike = BATCH_METADATA,
+        request_options: RequestOptionsLike = None,
+        deadline_seconds: float | None = None,
+    ) -> FeatureBatch:
+        """Return values, statuses, times and errors of many rows; as ``FeatureService.get_features_batch``."""
+        return await self._driver.run(
+            self._batch(rows, metadata_options, request_options, deadline_seconds, is_strict=False)
+        )
+
+    async def query_features(
+        self,
+        keys: Mapping[str, Any],
+        *,
+        metadata_options: MetadataOptionsLike = None,
+        request_options: RequestOptionsLike = None,
+    ) -> pd.DataFrame:
+        """Return every vector behind the keys of a WILDCARD service; as ``FeatureService.query_features``."""
+        return await self._driver.run(self._query(keys, metadata_options, request_options))

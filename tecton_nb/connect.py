@@ -1,0 +1,204 @@
+"""Which feature server, with which key: environment, profile, keyring, or the embedded server."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import platformdirs
+
+from .client.sync import TectonClient
+from .exceptions import SettingsError, did_you_mean, listed, quoted
+from .local.demo import DEMO_WORKSPACE, demo_server
+from .local.server import FeatureServer
+from .transport.address import parse_address
+from .transport.secret import Secret
+from .wire.requests import Locator
+
+URL, API_KEY, WORKSPACE = "TECTON_URL", "TECTON_API_KEY", "TECTON_WORKSPACE"
+LOCAL = "local"
+KEYRING_SERVICE = "tecton-nb"
+_DEFAULT_PROFILE = "default"
+_PROFILE_KEYS = ("url", "workspace", "api_key_env", "api_key_file", "feature_services")
+
+
+def connect(profile: str | FeatureServer | None = None) -> TectonClient:
+    """Return a client of the feature server that the settings name.
+
+    Parameters
+    ----------
+    profile
+        ``"local"`` starts the embedded server with demo data and stops it with the client. Any other
+        name is a profile of the settings file. A `FeatureServer` of your own is used as it is.
+        `None` takes the environment (``TECTON_URL``, ``TECTON_API_KEY``, ``TECTON_WORKSPACE``), or
+        else the profile ``default``.
+
+    Returns
+    -------
+    TectonClient
+        The key comes from the variable or file that the profile names, from ``TECTON_API_KEY``, or
+        from the keyring where the package keyring is installed (service ``tecton-nb``, user name:
+        the host of the address).
+
+    Raises
+    ------
+    SettingsError
+        If nothing is set, a profile is unknown or unreadable, or a setting cannot be used.
+    """
+    if isinstance(profile, FeatureServer):
+        return LocalClient(profile, owns_server=False)
+    if profile == LOCAL:
+        return LocalClient(demo_server(), owns_server=True)
+    settings = _from_environment() if profile is None else None
+    return (settings or _from_file(profile)).client()
+
+
+def settings_path() -> Path:
+    """Return where the profiles are kept, ``config.toml`` in the user's settings folder."""
+    return platformdirs.user_config_path("tecton-nb") / "config.toml"
+
+
+class LocalClient(TectonClient):
+    """A client of an embedded feature server, which lends it example rows."""
+
+    def __init__(self, server: FeatureServer, *, owns_server: bool) -> None:
+        workspaces = {service.workspace for service in server.services}
+        only = workspaces.pop() if len(workspaces) == 1 else DEMO_WORKSPACE
+        super().__init__(server.url, server.api_key, only)
+        self.server = server
+        self._owns_server = owns_server
+
+    def close(self) -> None:
+        """Close the connections, and the server if `connect` started it."""
+        super().close()
+        if self._owns_server:
+            self.server.close()
+
+    def _find_example_rows(self, locator: Locator, n: int) -> pd.DataFrame | None:
+        for service in self.server.services:
+            named = service.id if locator.by == "id" else service.name
+            if (named, service.workspace) == (locator.value, locator.workspace_name):
+                return self.server.example_rows(service.name, n, workspace=service.workspace)
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class _Settings:
+    """Address, workspace and where the key is."""
+
+    url: str
+    workspace: str | None
+    key_variable: str = API_KEY
+    key_file: str | None = None
+    feature_services: tuple[str, ...] = ()
+
+    def client(self) -> TectonClient:
+        return TectonClient(self.url, self._key(), self.workspace, feature_service_names=self.feature_services)
+
+    def _key(self) -> Secret:
+        if self.key_file is not None:
+            return _read_key(Path(self.key_file).expanduser())
+        if self.key_variable in os.environ:
+            return Secret(os.environ[self.key_variable])
+        found = _from_keyring(parse_address(self.url).host)
+        if found is None:
+            raise SettingsError(
+                f"No API key is set for {self.url}. Put it into the environment variable {self.key_variable}, "
+                f"or into the keyring under service '{KEYRING_SERVICE}' and the host as user name."
+            )
+        return found
+
+
+def _from_environment() -> _Settings | None:
+    url = os.environ.get(URL)
+    return _Settings(url, os.environ.get(WORKSPACE)) if url else None
+
+
+def _from_file(profile: str | None) -> _Settings:
+    name = profile or _DEFAULT_PROFILE
+    profiles = _profiles(settings_path())
+    if name in profiles:
+        return _checked(name, profiles[name])
+    if profile is None:
+        raise SettingsError(
+            f"No feature server is set. Set {URL}, {API_KEY} and {WORKSPACE} in the environment, or write "
+            f"[profiles.{_DEFAULT_PROFILE}] with url and workspace into {settings_path()}. "
+            'To try without an account: connect("local").'
+        )
+    known = [*profiles, LOCAL]
+    raise SettingsError(
+        f"There is no profile {quoted(name)} in {settings_path()}. Known: {listed(known)}.{did_you_mean(name, known)}"
+    )
+
+
+def _profiles(path: Path) -> Mapping[str, Any]:
+    try:
+        found = tomllib.loads(path.read_text(encoding="utf-8")).get("profiles", {})
+    except FileNotFoundError:
+        return {}
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise SettingsError(f"Cannot read the profiles in {path}: {error}.") from None
+    if not isinstance(found, dict):
+        raise SettingsError(f"Cannot read the profiles in {path}: 'profiles' is no table.")
+    return {name: _without_unknown(profile) for name, profile in found.items()}
+
+
+def _without_unknown(profile: Any) -> Any:
+    # What stands under an unknown name may be an API key; the frames of a traceback must not hold it.
+    if not isinstance(profile, dict):
+        return None
+    return {name: value if name in _PROFILE_KEYS else None for name, value in profile.items()}
+
+
+def _checked(name: str, profile: Any) -> _Settings:
+    where = f"Profile {quoted(name)} in {settings_path()}"
+    if not isinstance(profile, dict):
+        raise SettingsError(f"{where} is no table.")
+    for key in profile:
+        if key not in _PROFILE_KEYS:
+            hint = (
+                " Keys do not belong into this file; name an api_key_env or api_key_file." if key == "api_key" else ""
+            )
+            hint = hint or did_you_mean(key, _PROFILE_KEYS)
+            raise SettingsError(f"{where} has the unknown entry {quoted(key)}. Known: {listed(_PROFILE_KEYS)}.{hint}")
+    services = profile.get("feature_services", [])
+    texts = [profile.get(key) for key in _PROFILE_KEYS[:-1]]
+    if not isinstance(services, list) or not all(isinstance(text, str | None) for text in [*texts, *services]):
+        raise SettingsError(f"{where}: every entry is text, and feature_services a list of texts.")
+    if not profile.get("url"):
+        raise SettingsError(f"{where} has no url.")
+    return _Settings(
+        profile["url"],
+        profile.get("workspace"),
+        profile.get("api_key_env", API_KEY),
+        profile.get("api_key_file"),
+        tuple(services),
+    )
+
+
+def _read_key(path: Path) -> Secret:
+    try:
+        return Secret(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        reason = type(error).__name__
+    # Raised out here, because a UnicodeDecodeError carries the whole text.
+    raise SettingsError(f"Cannot read the API key from {path}: {reason}.")
+
+
+def _from_keyring(host: str) -> Secret | None:
+    if importlib.util.find_spec("keyring") is None:
+        return None
+    keyring = importlib.import_module("keyring")
+    try:
+        found = keyring.get_password(KEYRING_SERVICE, host)
+    except keyring.errors.KeyringError:
+        # No usable keyring on this computer is the same as no key in it.
+        return None
+    return None if found is None else Secret(found)

@@ -1,0 +1,1 @@
+"""Wire values become pandas here, once: typed columns whose dtype depends on the metadata only."""

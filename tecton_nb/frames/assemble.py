@@ -1,0 +1,219 @@
+"""Feature vectors to frames: columns grow as answers arrive, no parsed body is kept.
+
+A row is taken whole or refused whole, so one bad value never shifts or half-fills a row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any, cast
+
+import pandas as pd
+
+from .. import columns
+from ..exceptions import DecodeError, listed, quoted
+from ..wire.codecs import FeatureValue, Misfit, codec
+from ..wire.responses import FeatureItem, FeaturesReply, NameAndType
+from ..wire.slo import SLOInfo
+from ..wire.timestamps import parse_timestamp
+from ..wire.types import TIMESTAMP, JsonValue
+from ..wire.values import decode_error
+from .dtypes import STRING_DTYPE, column_of, fits_nanoseconds, moments
+
+Schema = tuple[NameAndType, ...]
+
+
+class FeatureColumns:
+    """Columns for `row_count` rows of one schema; rows may arrive in any order.
+
+    Parameters
+    ----------
+    schema
+        Names and types of the features, in the order of the frames' columns.
+    row_count
+        Rows of the frames; a row that never arrives is missing in every column.
+    """
+
+    def __init__(self, schema: Schema, row_count: int) -> None:
+        self.schema = schema
+        self.row_count = row_count
+        self._values: list[list[FeatureValue]] = [[None] * row_count for _ in schema]
+        self._statuses: list[list[str | None]] = [[None] * row_count for _ in schema]
+        self._effective_times: list[list[str | None]] = [[None] * row_count for _ in schema]
+        self._slo_infos: list[SLOInfo | None] = [None] * row_count
+
+    def put(self, reply: FeaturesReply, positions: Sequence[int]) -> None:
+        """Take the rows of an answer; the i-th belongs at ``positions[i]``.
+
+        Raises
+        ------
+        DecodeError
+            If the answer has another number of rows, its features are not those of the schema, or
+            a value is none of its type. Nothing is taken then.
+        """
+        if len(reply.rows) != len(positions):
+            raise DecodeError(f"The answer has {len(reply.rows)} rows for {len(positions)} requested.", "result")
+        order = _order(reply.features, self.schema)
+        decoded = [self._decode(row, order, _place(i, len(positions))) for i, row in enumerate(reply.rows)]
+        for i, position in enumerate(positions):
+            for column, value in zip(self._values, decoded[i], strict=True):
+                column[position] = value
+            self._put_metadata(reply, order, i, position)
+
+    def mark(self, position: int, status: str) -> None:
+        """Write one status, such as ``FAILED``, over the whole row."""
+        for column in self._statuses:
+            column[position] = status
+
+    def features(self, index: pd.Index) -> pd.DataFrame:
+        """Return the values: one column per feature, dtypes from the schema."""
+        pairs = zip(self.schema, self._values, strict=True)
+        return _frame({item.name: column_of(values, item.data_type) for item, values in pairs}, index)
+
+    def statuses(self, index: pd.Index) -> pd.DataFrame:
+        """Return the serving status of each value as ``string``; missing where the server sent none."""
+        pairs = zip(self.schema, self._statuses, strict=True)
+        spelled = ((item.name, [spelled_status(status) for status in statuses]) for item, statuses in pairs)
+        return _frame({name: pd.array(statuses, dtype=STRING_DTYPE) for name, statuses in spelled}, index)
+
+    def effective_times(self, index: pd.Index) -> pd.DataFrame:
+        """Return the effective time of each value as ``datetime64[ns, UTC]``.
+
+        NaT for realtime features, where none was asked for, and where the text names no time.
+        """
+        pairs = zip(self.schema, self._effective_times, strict=True)
+        return _frame({item.name: moments([effective_moment(text) for text in texts]) for item, texts in pairs}, index)
+
+    def slo_info(self, index: pd.Index) -> pd.DataFrame:
+        """Return the columns of ``columns.SLO_INFO``, one row per row."""
+        return slo_frame(self._slo_infos, index)
+
+    def _decode(self, row: list[JsonValue], order: Sequence[int], place: str) -> list[FeatureValue]:
+        if len(row) != len(self.schema):
+            raise DecodeError(
+                f"`{place}.features` has {len(row)} values for the {len(self.schema)} features of the service.",
+                f"{place}.features",
+            )
+        return [_decoded(row[k], item, f"{place}.features[{k}]") for k, item in zip(order, self.schema, strict=True)]
+
+    def _put_metadata(self, reply: FeaturesReply, order: Sequence[int], i: int, position: int) -> None:
+        if reply.features:
+            for column, k in enumerate(order):
+                item = reply.features[k]
+                self._statuses[column][position] = item.statuses[i] if item.statuses else None
+                self._effective_times[column][position] = item.effective_time
+        if len(reply.slo_infos) == len(reply.rows):
+            self._slo_infos[position] = reply.slo_infos[i]
+
+
+def slo_frame(slo_infos: Sequence[SLOInfo | None], index: pd.Index) -> pd.DataFrame:
+    """Return the columns of ``columns.SLO_INFO`` with one row per entry; `None` is a row of missing values."""
+    infos = [info if info is not None else SLOInfo() for info in slo_infos]
+    found: dict[str, list[object]] = {
+        "slo_eligible": [info.slo_eligible for info in infos],
+        "slo_server_time_seconds": [info.slo_server_time_seconds for info in infos],
+        "server_time_seconds": [info.server_time_seconds for info in infos],
+        "store_max_latency_seconds": [info.store_max_latency for info in infos],
+        "store_response_size_bytes": [info.store_response_size_bytes for info in infos],
+        "slo_ineligibility_reasons": [", ".join(info.slo_ineligibility_reasons or ()) or None for info in infos],
+    }
+    return frame_of(found, columns.SLO_INFO, index)
+
+
+def frame_of(
+    values: dict[str, list[object]], described: tuple[columns.Column, ...], index: pd.Index | None = None
+) -> pd.DataFrame:
+    """Return a frame of the described columns, in their order and dtypes."""
+    dtypes = columns.by_name(described)
+    arrays = {name: _typed(values[name], dtype) for name, dtype in dtypes.items()}
+    return _frame(arrays, pd.RangeIndex(len(next(iter(values.values())))) if index is None else index)
+
+
+def spelled_status(status: str | None) -> str | None:
+    """Return a serving status in its one spelling; unknown ones as they came, `None` for none."""
+    return columns.STATUS_SPELLINGS.get(status, status) if status else None
+
+
+@lru_cache(maxsize=65_536)
+def effective_moment(text: str | None) -> int | None:
+    """Return an effective time in nanoseconds since the epoch, `None` for text that names no moment they hold.
+
+    A row is worth more than its effective time, so nothing is raised.
+    """
+    try:
+        moment = None if text is None else parse_timestamp(text)
+    except ValueError:
+        return None
+    return moment if moment is not None and fits_nanoseconds(moment, TIMESTAMP) else None
+
+
+def schema_of(reply: FeaturesReply) -> Schema:
+    """Return names and types as an answer states them.
+
+    Raises
+    ------
+    DecodeError
+        If a feature has no name or no type.
+    """
+    for i, item in enumerate(reply.features):
+        if item.name is None or item.data_type is None:
+            missing = "name" if item.name is None else "data type"
+            raise DecodeError(f"`metadata.features[{i}]` has no {missing}.", f"metadata.features[{i}]")
+    return tuple(NameAndType(str(f.name), f.data_type) for f in reply.features if f.data_type is not None)
+
+
+def _frame(arrays: dict[str, object], index: pd.Index) -> pd.DataFrame:
+    return pd.DataFrame(arrays, index=index, copy=False)
+
+
+def _typed(values: list[Any], dtype: str) -> object:
+    if dtype.startswith("datetime64"):
+        return moments([value if isinstance(value, int) else None for value in values])
+    return pd.array(values, dtype=cast(Any, STRING_DTYPE if dtype == "string" else dtype))
+
+
+def _decoded(raw: JsonValue, item: NameAndType, where: str) -> FeatureValue:
+    try:
+        value = codec(item.data_type).decode(raw)
+    except Misfit as misfit:
+        raise decode_error(misfit, where=where, name=item.name) from None
+    if not fits_nanoseconds(value, item.data_type):
+        raise DecodeError(
+            f"Cannot keep feature {quoted(item.name)}: {quoted(raw)} at `{where}` is outside the years 1678 to 2261 "
+            "that datetime64[ns] holds.",
+            where,
+        )
+    return value
+
+
+def _order(items: tuple[FeatureItem, ...], schema: Schema) -> Sequence[int]:
+    """Return where each feature of the schema stands in the answer, which may order them differently."""
+    if not items or any(item.name is None for item in items):
+        return range(len(schema))
+    places = {item.name: k for k, item in enumerate(items)}
+    names = [item.name for item in schema]
+    if set(places) != set(names):
+        gone, new = [n for n in names if n not in places], [n for n in places if n not in set(names)]
+        raise DecodeError(
+            f"The features of the service changed: missing {listed(gone)}, new {listed(new)}. "
+            "Read the service's metadata again.",
+            "metadata.features",
+        )
+    order = [places[name] for name in names]
+    for k, wanted in zip(order, schema, strict=True):
+        _check_type(items[k], wanted, k)
+    return order
+
+
+def _check_type(item: FeatureItem, wanted: NameAndType, k: int) -> None:
+    if item.data_type is not None and item.data_type != wanted.data_type:
+        raise DecodeError(
+            f"Feature {quoted(wanted.name)} changed its type from {wanted.data_type} to {item.data_type}. "
+            "Read the service's metadata again.",
+            f"metadata.features[{k}].dataType",
+        )
+
+
+def _place(i: int, rows: int) -> str:
+    return "result" if rows == 1 else f"result[{i}]"

@@ -1,0 +1,117 @@
+"""Every operation of a feature server: what to send, and how to read what comes back.
+
+Source: the FeatureService API reference and the Metrics API document; paths and messages of batch,
+query and state from the official clients.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from ..wire.exposition import Family, parse_exposition
+from ..wire.options import MetadataOptions, RequestOptions
+from ..wire.requests import (
+    Locator,
+    RequestRow,
+    write_batch_request,
+    write_features_request,
+    write_metadata_request,
+    write_state_request,
+)
+from ..wire.responses import (
+    FeaturesReply,
+    ServiceMetadata,
+    read_get_features,
+    read_get_features_batch,
+    read_query_features,
+    read_service_metadata,
+)
+
+T = TypeVar("T")
+_ACCEPT_METRICS = "application/openmetrics-text;version=1.0.0;q=0.5,text/plain;version=0.0.4;q=0.9,*/*;q=0.1"
+
+
+@dataclass(frozen=True, slots=True)
+class Call(Generic[T]):
+    """One operation, not yet sent.
+
+    Parameters
+    ----------
+    path
+        Below ``/api/v1``.
+    body
+        JSON in UTF-8; `None` makes it a GET.
+    read
+        Turns the body of a success and its Content-Type into the result.
+    locator
+        Whom it asks about; `None` for metrics.
+    """
+
+    path: str
+    body: bytes | None
+    read: Callable[[bytes, str | None], T]
+    locator: Locator | None = None
+    accept: str = "application/json"
+
+    @property
+    def method(self) -> str:
+        """``POST`` with a body, ``GET`` without."""
+        return "GET" if self.body is None else "POST"
+
+
+def get_features(
+    locator: Locator,
+    row: RequestRow,
+    metadata_options: MetadataOptions,
+    request_options: RequestOptions | None = None,
+    *,
+    allow_partial_results: bool = False,
+) -> Call[FeaturesReply]:
+    """Return the call that fetches the feature vector of one row."""
+    body = write_features_request(
+        locator, row, metadata_options, request_options, allow_partial_results=allow_partial_results
+    )
+    return _service_call("get-features", body, read_get_features, locator)
+
+
+def get_features_batch(
+    locator: Locator,
+    rows: tuple[RequestRow, ...],
+    metadata_options: MetadataOptions,
+    request_options: RequestOptions | None = None,
+) -> Call[FeaturesReply]:
+    """Return the call that fetches the feature vectors of several rows at once."""
+    body = write_batch_request(locator, rows, metadata_options, request_options)
+    return _service_call("get-features-batch", body, read_get_features_batch, locator)
+
+
+def query_features(
+    locator: Locator,
+    row: RequestRow,
+    metadata_options: MetadataOptions,
+    request_options: RequestOptions | None = None,
+) -> Call[FeaturesReply]:
+    """Return the call that fetches every vector behind the keys of a wildcard service."""
+    body = write_features_request(locator, row, metadata_options, request_options)
+    return _service_call("query-features", body, read_query_features, locator)
+
+
+def service_metadata(locator: Locator) -> Call[ServiceMetadata]:
+    """Return the call that fetches what a service takes and returns."""
+    return _service_call("metadata", write_metadata_request(locator), read_service_metadata, locator)
+
+
+def service_state(locator: Locator) -> Call[None]:
+    """Return the call that succeeds once a service is ready to serve."""
+    return _service_call("get-feature-service-state", write_state_request(locator), lambda _: None, locator)
+
+
+def metrics() -> Call[tuple[Family, ...]]:
+    """Return the call that fetches the metrics page."""
+    return Call("observability/metrics", None, parse_exposition, accept=_ACCEPT_METRICS)
+
+
+def _service_call(operation: str, body: bytes, read: Callable[[bytes], T], locator: Locator) -> Call[T]:
+    return Call(f"feature-service/{operation}", body, lambda answer, _: read(answer), locator)

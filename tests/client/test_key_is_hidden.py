@@ -1,0 +1,268 @@
+"""The API key is in no repr, attribute, pickle, traceback, log record or client header."""
+
+from __future__ import annotations
+
+import logging
+import pickle
+import pprint
+import socket
+import traceback
+from collections.abc import Iterator
+from pathlib import Path
+from types import FunctionType, MethodType
+
+import httpx
+import pytest
+from canned import KEY, Reply, typed, vector
+
+import tecton_nb as tnb
+from tecton_nb.connect import settings_path
+from tecton_nb.exceptions import TectonError
+
+CANARY = KEY
+TESTS = str(Path(__file__).parent.parent)
+KEYS = [typed("k", "string")]
+ECHO = [typed("v.text", "string")]
+PADDING = "x" * 70
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    """Yield the error and everything it was raised from or during."""
+    if error is not None:
+        yield error
+        yield from _chain(error.__cause__)
+        yield from _chain(error.__context__)
+
+
+def _frames(error: BaseException):
+    """Yield the frames of the error that are not those of the tests, which know the key."""
+    for frame, line in traceback.walk_tb(error.__traceback__):
+        if not frame.f_code.co_filename.startswith(TESTS):
+            yield frame, line
+
+
+def _all_that_tools_show(error: BaseException) -> str:
+    """What verbose tracebacks, debuggers and error reporters print of an error."""
+    parts: list[str] = []
+    for each in _chain(error):
+        stack = traceback.StackSummary.extract(_frames(each), capture_locals=True)
+        parts += ["".join(stack.format()), str(each), repr(each), repr(vars(each)), repr(each.args)]
+        parts += [repr(getattr(each, "__notes__", ""))]
+        request = getattr(each, "_request", None)
+        parts += [repr(request and request.headers.raw)]
+    return "\n".join(parts)
+
+
+def _walk(found: object, depth: int, seen: set[int]) -> Iterator[object]:
+    """Yield an object and what its attributes, items and slots hold, `depth` levels down."""
+    if id(found) in seen or depth < 0 or isinstance(found, type | FunctionType | MethodType):
+        return
+    seen.add(id(found))
+    yield found
+    slots = [name for kind in type(found).__mro__ for name in getattr(kind, "__slots__", ())]
+    inside = [*vars(found).values()] if hasattr(found, "__dict__") else []
+    inside += [getattr(found, name) for name in slots if isinstance(name, str) and hasattr(found, name)]
+    inside += [*found.keys(), *found.values()] if isinstance(found, dict) else []
+    inside += list(found) if isinstance(found, list | tuple | set | frozenset) else []
+    for item in inside:
+        yield from _walk(item, depth - 1, seen)
+
+
+@pytest.fixture
+def held(service):
+    """Everything a user may hold after a call: client, service, batch, frames, response."""
+    found = service(lambda asked: vector([asked.join_keys["k"]], *ECHO), ECHO, KEYS)
+    batch = found.get_features_batch([{"k": "a"}, {"k": 7}])
+    response = found.client.get_features(feature_service_name="s", join_key_map={"k": "a"})
+    twin = tnb.AsyncTectonClient(found.client.server.url, KEY, "prod")
+    plain = {name: value for name, value in vars(found.client).items() if name != "server"}
+    return [plain, found._core, found.metadata, found.features(), batch, response, twin, twin._core, twin._driver]
+
+
+def test_objects_do_not_hold_the_key_in_sight(held):
+    """No repr, str, attribute, slot or item of what a user holds shows the key, five levels down."""
+    for found in _walk(held, 6, set()):
+        for text in (repr(found), str(found), pprint.pformat(found)):
+            assert CANARY not in text
+        bundle = getattr(found, "_repr_mimebundle_", None)
+        assert bundle is None or CANARY not in repr(bundle())
+
+
+def test_objects_do_not_hold_the_key_in_a_pickle(held):
+    """What can be pickled holds no key; a client cannot, and says why."""
+    for found in held:
+        try:
+            pickled = pickle.dumps(found)
+        except TypeError as error:
+            assert CANARY not in str(error)  # noqa: PT017  # most of them can be pickled
+        else:
+            assert CANARY.encode() not in pickled
+
+    with pytest.raises(TypeError, match="A Secret cannot be pickled, so that no API key lands in a file"):
+        pickle.dumps(tnb.TectonClient("https://x.tecton.ai", KEY, "prod"))
+
+
+def test_client_of_the_embedded_server_does_not_show_its_key(demo):
+    """connect() to an embedded server keeps that server's key out of sight too."""
+    with tnb.connect(demo) as client:
+        shown = [repr(found) for found in _walk(client, 4, set())]
+
+    assert not any(demo.api_key in text for text in shown)
+
+
+def test_httpx_clients_do_not_hold_the_key_in_their_headers(ours):
+    """The key is put on as a request is sent, so no client's headers hold it, and no request keeps it."""
+    client = ours(vector([]))
+    client.get_features(feature_service_name="s")
+
+    assert "authorization" not in client._driver._http.headers
+
+
+def test_request_of_the_user_s_client_does_not_keep_the_key():
+    """After a call the request that the user's httpx client may have remembered has no key on it."""
+    kept: list[httpx.Request] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        kept.append(request)
+        assert request.headers["Authorization"].endswith(CANARY)
+        return httpx.Response(200, json=vector([]))
+
+    with httpx.Client(transport=httpx.MockTransport(answer)) as own:
+        tnb.TectonClient("https://x.tecton.ai", KEY, "prod", own).get_features(feature_service_name="s")
+
+    assert "Authorization" not in kept[0].headers
+
+
+def test_logs_do_not_hold_the_key(service, caplog):
+    """At DEBUG, no logger of any library writes the key down."""
+    caplog.set_level(logging.DEBUG)
+    found = service(lambda asked: vector([asked.join_keys["k"]], *ECHO), ECHO, KEYS)
+
+    found.get_features([{"k": "a"}, {"k": "b"}])
+    with httpx.Client() as own:
+        tnb.TectonClient(found.client.server.url, KEY, "prod", own).feature_service("s").get_features({"k": "a"})
+
+    assert any(record.name.startswith("httpcore") for record in caplog.records)
+    for record in caplog.records:
+        assert CANARY not in record.getMessage()
+        assert CANARY not in repr(vars(record))
+
+
+ECHOES = {
+    "401 with JSON": Reply({"message": f"invalid key {KEY}", "code": 16}, 401),
+    "401 with HTML": Reply(f"<html><title>No {KEY}</title></html>".encode(), 401),
+    "503 with text": Reply(f"{PADDING}{KEY}".encode(), 503),
+    "200 with HTML": Reply(f"<html><title>Sign in {KEY}</title></html>".encode()),
+    "200 with half a page": Reply(f"<html>{PADDING} {KEY}".encode()),
+    "200 with bad JSON": Reply(f'{{"result": {KEY}'.encode()),
+    "200 with an error body": Reply({"error": f"bad {KEY}", "code": 2}),
+    "200 with another list": Reply([KEY]),
+    "200 with a name": Reply({KEY: 1}),
+    "redirect": Reply(b"", 307, {"Location": f"https://evil.example/?key={KEY}"}),
+    "status line": Reply(b"", 418, reason=f"No {KEY}"),
+}
+
+
+@pytest.mark.parametrize("reply", ECHOES.values(), ids=ECHOES.keys())
+def test_key_that_the_server_echoes_is_struck_out(ours, reply):
+    """A server that repeats the key does not bring it into an error, its pickle or its traceback."""
+    client = ours(reply)
+
+    with pytest.raises(TectonError) as caught:
+        client.get_features(feature_service_name="s")
+
+    assert CANARY not in _all_that_tools_show(caught.value)
+    assert CANARY.encode() not in pickle.dumps(caught.value)
+    assert KEY[:20] not in str(caught.value)
+
+
+def _refused_connection():
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    tnb.TectonClient(f"http://127.0.0.1:{port}", KEY, "prod").get_features(feature_service_name="s")
+
+
+def _own_client(error):
+    def fail(request: httpx.Request) -> httpx.Response:
+        raise error("no", request=request)
+
+    own = httpx.Client(transport=httpx.MockTransport(fail))
+    with own:
+        tnb.TectonClient("https://x.tecton.ai", KEY, "prod", own).get_features(feature_service_name="s")
+
+
+def _bad_value():
+    tnb.TectonClient("https://x.tecton.ai", KEY, "prod").get_features(
+        feature_service_name="s", join_key_map={"k": object()}
+    )
+
+
+def _closed():
+    client = tnb.TectonClient("https://x.tecton.ai", KEY, "prod")
+    client.close()
+    client.get_features(feature_service_name="s")
+
+
+PROVOKED = {
+    "key with a control character": lambda: tnb.TectonClient("https://x.tecton.ai", f"{KEY}\x00", "prod"),
+    "key with a space": lambda: tnb.TectonClient("https://x.tecton.ai", f"{KEY} {KEY}", "prod"),
+    "key in quotes": lambda: tnb.AsyncTectonClient("https://x.tecton.ai", f"'{KEY}'", "prod"),
+    "bad address": lambda: tnb.TectonClient("x.tecton.ai", KEY, "prod"),
+    "bad deadline": lambda: tnb.TectonClient("https://x.tecton.ai", KEY, "prod", deadline_seconds=0),
+    "no workspace": lambda: tnb.TectonClient("https://x.tecton.ai", KEY).get_features(feature_service_name="s"),
+    "connection refused": _refused_connection,
+    "httpx.ConnectError": lambda: _own_client(httpx.ConnectError),
+    "httpx.ReadTimeout": lambda: _own_client(httpx.ReadTimeout),
+    "httpx.LocalProtocolError": lambda: _own_client(httpx.LocalProtocolError),
+    "value that cannot be sent": _bad_value,
+    "closed client": _closed,
+}
+
+
+@pytest.mark.parametrize("provoke", PROVOKED.values(), ids=PROVOKED.keys())
+def test_traceback_does_not_hold_the_key(provoke):
+    """Whatever fails, no frame of ours holds the key in a local variable, and the error does not hold it."""
+    with pytest.raises(TectonError) as caught:
+        provoke()
+
+    assert CANARY not in _all_that_tools_show(caught.value)
+    assert CANARY.encode() not in pickle.dumps(caught.value)
+
+
+def test_traceback_of_a_batch_does_not_hold_the_key(service):
+    """An error from the engine's thread is as clean as one from the caller's."""
+    found = service(ECHOES["401 with JSON"], ECHO, KEYS)
+
+    with pytest.raises(TectonError) as caught:
+        found.get_features([{"k": "a"}])
+
+    assert CANARY not in _all_that_tools_show(caught.value)
+    assert CANARY not in repr(found.get_features_batch([{"k": "a"}]).errors().to_dict())
+
+
+def test_traceback_of_a_metrics_page_does_not_hold_the_key(ours):
+    """A login page in place of the metrics is struck out as well."""
+    client = ours(Reply(f"<html>{KEY}".encode(), headers={"Content-Type": "text/html"}))
+
+    with pytest.raises(TectonError) as caught:
+        client.get_metrics()
+
+    assert CANARY not in _all_that_tools_show(caught.value)
+
+
+@pytest.mark.parametrize("how", ["in the file", "in a file that is no text"])
+def test_traceback_of_settings_does_not_hold_the_key(monkeypatch, tmp_path, how):
+    """A key found where it should not be, or half readable, is in no traceback."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    settings_path().parent.mkdir(parents=True, exist_ok=True)
+    if how == "in the file":
+        settings_path().write_text(f'[profiles.work]\nurl = "https://x.tecton.ai"\napikey = "{KEY}"\n')
+    else:
+        (tmp_path / "key").write_bytes(KEY.encode() + b"\xff")
+        settings_path().write_text('[profiles.work]\nurl = "https://x.tecton.ai"\napi_key_file = "~/key"\n')
+
+    with pytest.raises(TectonError) as caught:
+        tnb.connect("work")
+
+    assert CANARY not in _all_that_tools_show(caught.value)
