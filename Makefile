@@ -1,0 +1,55 @@
+# Everything needs only Python 3.11 or newer and make; it is installed into .venv, nothing else is touched.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+NBVAL := --nbval --nbval-current-env --nbval-cell-timeout=60 --nbval-sanitize-with tests/notebooks/sanitize.cfg
+
+.PHONY: help demo lab test lint types unit notebooks regenerate clean
+
+help:
+	@echo "make demo        fetch the features of real flights, write demo-output/"
+	@echo "make lab         open the notebooks in JupyterLab"
+	@echo "make test        set up and run everything that CI runs"
+	@echo "make regenerate  run the notebooks anew and store their outputs"
+	@echo "make clean       remove what the other targets made"
+
+demo: $(VENV)/.demo
+	$(BIN)/tecton-nb demo
+	@echo
+	@echo "Open the notebooks with: make lab"
+
+lab: $(VENV)/.lab
+	$(BIN)/jupyter lab notebooks
+
+test: lint types unit notebooks
+
+lint: $(VENV)/.test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/.test
+	$(BIN)/mypy
+
+unit: $(VENV)/.test
+	$(BIN)/pytest tests --cov --cov-report=term-missing:skip-covered
+
+notebooks: $(VENV)/.test
+	$(BIN)/pytest notebooks $(NBVAL)
+
+regenerate: $(VENV)/.test
+	$(BIN)/python notebooks/regenerate.py
+
+clean:
+	rm -rf $(VENV) demo-output .coverage .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+# One stamp for each set of extras, so that the demo does not wait for the test tools.
+$(VENV)/.demo $(VENV)/.lab $(VENV)/.test: $(VENV)/.%: pyproject.toml | $(VENV)/.made
+	$(BIN)/pip install --quiet --editable ".[$*]"
+	@touch $@
+
+$(VENV)/.made:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Python 3.11 or newer is needed; name one with: make PYTHON=/path/to/python3"; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || \
+		{ echo "The module venv is missing; on Debian and Ubuntu: apt-get install python3-venv"; exit 1; }
+	@touch $@

@@ -1,0 +1,204 @@
+"""``tecton-nb``: the same things from a shell."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import signal
+import sys
+import threading
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import orjson
+import pandas as pd
+import platformdirs
+import typer
+
+from .client.service import FeatureService
+from .connect import API_KEY, connect
+from .demo import run_demo
+from .exceptions import InputError, SettingsError, TectonError, quoted, shown
+from .local.demo import DEMO_WORKSPACE, demo_server
+from .wire.options import MetadataOptions
+from .wire.values import encode_value
+
+FAILURE, MISTAKE = 1, 2
+_AS_TEXT = {"string", "int64", "float64", "float32", "timestamp"}
+
+app = typer.Typer(
+    add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__, rich_markup_mode=None
+)
+
+Profile = Annotated[
+    str | None,
+    typer.Option(help="Profile of the settings file, or 'local' for the embedded server. Default: the environment."),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Service = Annotated[str, typer.Argument(metavar="SERVICE", help="Name of the feature service.")]
+Workspace = Annotated[str | None, typer.Option(help="Workspace, instead of the profile's.")]
+
+
+def main() -> None:
+    """Run the command line; a user's mistake ends in one sentence and a status, never in a traceback."""
+    warnings.showwarning = _show_warning
+    try:
+        app()
+    except TectonError as error:
+        print(f"tecton-nb: {error}", file=sys.stderr)
+        sys.exit(MISTAKE if isinstance(error, InputError | SettingsError) else FAILURE)
+    except BrokenPipeError:
+        # The reader of a pipe has gone; writing to nowhere keeps the interpreter's exit quiet.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(FAILURE)
+
+
+@app.command()
+def services(profile: Profile = None, as_json: AsJson = False) -> None:
+    """List the feature services that are known of."""
+    with connect(profile) as client:
+        _print(client.feature_services(), as_json)
+
+
+@app.command()
+def metadata(service: Service, profile: Profile = None, workspace: Workspace = None, as_json: AsJson = False) -> None:
+    """Show what a feature service takes and returns."""
+    with connect(profile) as client:
+        found = client.feature_service(service, workspace_name=workspace)
+        if as_json:
+            _print_json({"inputs": _records(found.inputs()), "features": _records(found.features())})
+        else:
+            _print(found.inputs(), as_json)
+            typer.echo()
+            _print(found.features(), as_json)
+
+
+@app.command()
+def features(
+    service: Service,
+    values: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="KEY=VALUE...", help="Join keys and request context; KEY:=JSON for null and others."),
+    ] = None,
+    profile: Profile = None,
+    workspace: Workspace = None,
+    as_json: AsJson = False,
+) -> None:
+    """Fetch the features of one row; of a WILDCARD service, of every row behind the keys."""
+    with connect(profile) as client:
+        found = client.feature_service(service, workspace_name=workspace)
+        row = _row(values or [], found)
+        if found.is_wildcard:
+            _print(found.query_features(row), as_json)
+            return
+        _print(found.details(row, metadata_options=MetadataOptions.all()), as_json)
+
+
+@app.command()
+def serve(
+    port: Annotated[int, typer.Option(min=0, max=65_535, help="Port; 0 takes a free one.")] = 0,
+    api_key: Annotated[
+        str | None, typer.Option(envvar=API_KEY, show_envvar=True, help="Key that clients must send; random if none.")
+    ] = None,
+    workspace: Annotated[str, typer.Option(help="Workspace of the services.")] = DEMO_WORKSPACE,
+) -> None:
+    """Serve the demo services on 127.0.0.1 until interrupted."""
+    server = demo_server(port=port, api_key=api_key, workspace=workspace)
+    with server, _key_source(api_key, server.api_key) as key:
+        typer.echo(f"Serving {len(server.services)} feature services at {server.url}, workspace {workspace}, {key}")
+        _wait_for_interrupt()
+
+
+@app.command()
+def demo(
+    output: Annotated[Path, typer.Option(help="Folder for the frame and the picture.")] = Path("demo-output"),
+    rows: Annotated[int, typer.Option(min=1, help="How many flights to ask about.")] = 2_000,
+) -> None:
+    """Fetch the features of real flights into a typed DataFrame; write it and a latency picture."""
+    run_demo(output, rows, typer.echo)
+
+
+def _row(values: list[str], service: FeatureService) -> dict[str, Any]:
+    types = dict(zip(*(service.inputs()[column] for column in ("name", "data_type")), strict=True))
+    return dict(_pair(text, types) for text in values)
+
+
+def _pair(text: str, types: dict[str, str]) -> tuple[str, Any]:
+    name, equals, value = text.partition("=")
+    if not equals or not name.removesuffix(":"):
+        raise InputError(f"Cannot read {quoted(text)}: write KEY=VALUE, or KEY:=JSON for null and nested values.")
+    if not name.endswith(":") and types.get(name, "string") in _AS_TEXT:
+        return name, value
+    try:
+        return name.removesuffix(":"), orjson.loads(value)
+    except orjson.JSONDecodeError as error:
+        raise InputError(
+            f"Cannot read {quoted(value)} as JSON for {quoted(name.removesuffix(':'))}: {error}."
+        ) from None
+
+
+def _print(frame: pd.DataFrame, as_json: bool) -> None:
+    if as_json:
+        _print_json(_records(frame))
+        return
+    with pd.option_context("display.width", None, "display.max_columns", None, "display.max_rows", None):
+        typer.echo(_printable(frame).to_string(index=False) if len(frame) else "none")
+
+
+def _printable(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the frame with every foreign text safe for a terminal and every gap empty."""
+    texts = {name: ["" if _is_gap(v) else shown(v, 200) for v in frame[name]] for name in frame.columns}
+    return pd.DataFrame(texts)
+
+
+def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    names = [str(name) for name in frame.columns]
+    return [dict(zip(names, map(_plain, row), strict=True)) for row in frame.itertuples(index=False, name=None)]
+
+
+def _plain(value: Any) -> Any:
+    """Return what JSON can hold without loss: whole numbers as decimal text, NaN and infinities as words."""
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    return encode_value(value, None, where="the output")
+
+
+def _is_gap(value: Any) -> bool:
+    return value is None or value is pd.NA or value is pd.NaT
+
+
+def _print_json(found: Any) -> None:
+    typer.echo(orjson.dumps(found, option=orjson.OPT_INDENT_2).decode())
+
+
+@contextmanager
+def _key_source(given: str | None, key: str) -> Iterator[str]:
+    """Yield where clients find the key; a random one is kept in a file of the user's own while the server runs."""
+    if given is not None:
+        yield f"API key as given by --api-key or {API_KEY}"
+        return
+    folder = platformdirs.user_state_path("tecton-nb", ensure_exists=True)
+    path = folder / f"serve-{os.getpid()}.key"
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with open(descriptor, "w", encoding="ascii") as handle:
+        handle.write(key)
+    try:
+        yield f'API key made for this run: export {API_KEY}="$(cat {shlex.quote(str(path))})"'
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def _wait_for_interrupt() -> None:
+    over = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: over.set())
+    over.wait()
+
+
+def _show_warning(message: Warning | str, *_: object, **__: object) -> None:
+    print(f"tecton-nb: warning: {message}", file=sys.stderr)
