@@ -86,7 +86,7 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     home = _HOMES.get(name)
     if home is None:
-        raise AttributeError(f"module 'tecton_nb' has no attribute '{name}'")
+        raise AttributeError(f"module 'tecton_nb' has no attribute '{name}'", name=name, obj=sys.modules[__name__])
     module = importlib.import_module(f".{home or name}", __name__)
     found = getattr(module, name) if home else module
     globals()[name] = found
@@ -94,7 +94,7 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted({*__all__, *(name for name in globals() if name.startswith("__"))})
 
 
 class _Face(ModuleType):

@@ -58,8 +58,8 @@ DETAILS = (
     Column("data_type", "string", "data type, such as int64 or array<float64>"),
     Column("status", "string", "serving status; missing where none was asked for"),
     Column("effective_time", "datetime64[ns, UTC]", "up to when the value is complete; NaT for realtime features"),
-    Column("description", "string", "what the feature's definition says"),
-    Column("tags", "string", "tags of the definition as JSON"),
+    Column("description", "string", "what the feature's definition says; missing where it was not asked for"),
+    Column("tags", "string", "tags of the definition as JSON; missing where they were not asked for"),
 )
 
 SLO_INFO = (

@@ -56,6 +56,9 @@ def connect(profile: str | FeatureServer | None = None) -> TectonClient:
         return LocalClient(profile, owns_server=False)
     if profile == LOCAL:
         return LocalClient(demo_server(), owns_server=True)
+    if not isinstance(profile, str | None):
+        kind = type(profile).__name__
+        raise SettingsError(f"connect takes the name of a profile or a FeatureServer; got {quoted(profile)} ({kind}).")
     settings = _from_environment() if profile is None else None
     return (settings or _from_file(profile)).client()
 
@@ -130,12 +133,12 @@ def _from_file(profile: str | None) -> _Settings:
         raise SettingsError(
             f"No feature server is set. Set {URL}, {API_KEY} and {WORKSPACE} in the environment, or write "
             f"[profiles.{_DEFAULT_PROFILE}] with url and workspace into {settings_path()}. "
-            'To try without an account: connect("local").'
+            'To try without an account: connect("local"), or --profile local in a shell.'
         )
     known = [*profiles, LOCAL]
-    raise SettingsError(
-        f"There is no profile {quoted(name)} in {settings_path()}. Known: {listed(known)}.{did_you_mean(name, known)}"
-    )
+    is_address = "://" in name
+    hint = " For an address use TectonClient(url, api_key, workspace)." if is_address else did_you_mean(name, known)
+    raise SettingsError(f"There is no profile {quoted(name)} in {settings_path()}. Known: {listed(known)}.{hint}")
 
 
 def _profiles(path: Path) -> Mapping[str, Any]:

@@ -13,7 +13,7 @@ from .client.sync import TectonClient
 from .connect import LOCAL, connect
 from .exceptions import SettingsError
 from .frames.parquet import write_parquet
-from .local import flights
+from .local.demonstration import flights
 from .plots import describe, plot_latency_ecdf, save_figure
 
 SERVICE = "flight_delay_service"

@@ -20,6 +20,7 @@
     ├── DecodeError                  the answer cannot mean what it says
     │   ├── ResponseTooLargeError    the answer is larger than we read
     │   └── ScrapeFormatError        a metrics page that is none
+    ├── BatchStoppedError            the run ended before this row was asked for
     ├── InputError                   rows, keys or options that cannot be sent
     └── SettingsError                address, API key, profile, definitions
 
@@ -35,6 +36,8 @@ import unicodedata
 from collections.abc import Iterable
 
 MESSAGE_LIMIT = 2_000
+# Comparing two texts takes time by the product of their lengths.
+_NAME_LIMIT = 200
 
 
 class TectonError(Exception):
@@ -61,6 +64,8 @@ class TectonHttpException(TectonError):
     """
 
     hint = ""
+    # Said only where the server says nothing: its own text explains the same.
+    hint_if_silent = ""
 
     def __init__(
         self,
@@ -85,7 +90,8 @@ class TectonHttpException(TectonError):
             return self.sentence
         status = shown(f"{self.status_code} {self.reason_phrase or ''}".strip(), 80)
         said = f": {shown(message)}" if (message := str(self.message or "").strip()) else ""
-        return f"The server answered {full_stop(status + said)} {self.hint}".rstrip()
+        hints = (self.hint, "" if said else self.hint_if_silent)
+        return " ".join(filter(None, (f"The server answered {full_stop(status + said)}", *hints)))
 
 
 class BadRequestError(TectonHttpException):
@@ -97,16 +103,15 @@ class BadRequestError(TectonHttpException):
 class UnauthorizedError(TectonHttpException):
     """401: the API key is missing or unknown."""
 
-    hint = "Check the API key; a new key can take up to 60 seconds until it works."
+    hint = "Check the API key."
+    hint_if_silent = "A new key can take up to 60 seconds until it works."
 
 
 class ForbiddenError(TectonHttpException):
     """403: the API key may not read this workspace."""
 
-    hint = (
-        "The service account needs the Consumer role on the workspace; "
-        "a new role can take up to 60 seconds until it works."
-    )
+    hint = "Check the workspace and the roles of the key's service account."
+    hint_if_silent = "It needs the Consumer role; a new role can take up to 60 seconds until it works."
 
 
 class NotFoundError(TectonHttpException):
@@ -186,6 +191,10 @@ class ScrapeFormatError(DecodeError):
     """The text is no metrics page that Prometheus or OpenMetrics tools could read."""
 
 
+class BatchStoppedError(TectonError):
+    """The run ended before this row was asked for: the server is down, or every row would meet the same error."""
+
+
 class InputError(TectonError, ValueError):
     """Rows, join keys, request context or options cannot be sent as they are."""
 
@@ -227,7 +236,8 @@ def listed(names: Iterable[object], limit: int = 12) -> str:
 
 def did_you_mean(name: object, known: Iterable[object]) -> str:
     """Return `` Did you mean 'x'?`` for the known name closest to `name`, or an empty string."""
-    close = difflib.get_close_matches(_text(name), [_text(k) for k in known], n=1, cutoff=0.6)
+    names = [text for k in known if len(text := _text(k)) <= _NAME_LIMIT]
+    close = difflib.get_close_matches(_text(name)[:_NAME_LIMIT], names, n=1, cutoff=0.6)
     return f" Did you mean {quoted(close[0])}?" if close else ""
 
 

@@ -154,7 +154,7 @@ def test_nothing_set_says_what_to_set_and_offers_the_demo():
     assert _refusal() == (
         "No feature server is set. Set TECTON_URL, TECTON_API_KEY and TECTON_WORKSPACE in the environment, or write "
         f"[profiles.default] with url and workspace into {settings_path()}. "
-        'To try without an account: connect("local").'
+        'To try without an account: connect("local"), or --profile local in a shell.'
     )
 
 
@@ -177,6 +177,19 @@ def test_unknown_profile_is_told_with_the_closest(write_profiles):
         "Did you mean 'production'?"
     )
     assert _refusal("loca").endswith("Did you mean 'local'?")
+
+
+def test_address_in_place_of_a_profile_leads_to_the_client():
+    """Who passes an address is told what takes one."""
+    assert _refusal("https://x.tecton.ai") == (
+        f"There is no profile 'https://x.tecton.ai' in {settings_path()}. Known: 'local'. "
+        "For an address use TectonClient(url, api_key, workspace)."
+    )
+
+
+def test_profile_that_is_no_name_is_told():
+    """Something else than a name or a server is refused in words."""
+    assert _refusal(3) == "connect takes the name of a profile or a FeatureServer; got '3' (int)."
 
 
 MISTAKES = {

@@ -6,6 +6,7 @@ import copy
 import inspect
 import pickle
 import re
+import time
 from typing import Any
 
 import pytest
@@ -23,6 +24,7 @@ from tecton_nb.exceptions import (
     ScrapeFormatError,
     TectonError,
     TectonHttpException,
+    UnauthorizedError,
     did_you_mean,
     full_stop,
     listed,
@@ -72,6 +74,16 @@ def test_exception_tree_is_as_drawn() -> None:
 
     assert set(parents) | {"TectonError"} == set(CLASSES)
     assert parents == {name: kind.__bases__[0].__name__ for name, kind in CLASSES.items() if name != "TectonError"}
+
+
+def test_hint_does_not_repeat_what_the_server_says() -> None:
+    """How long a new key takes is told only where the server does not explain its refusal itself."""
+    explained = UnauthorizedError(401, "Unauthorized", "Unknown key.")
+
+    assert str(explained) == "The server answered 401 Unauthorized: Unknown key. Check the API key."
+    assert str(UnauthorizedError(401, "Unauthorized", "")) == (
+        "The server answered 401 Unauthorized. Check the API key. A new key can take up to 60 seconds until it works."
+    )
 
 
 def test_every_exception_has_one_root() -> None:
@@ -294,3 +306,14 @@ def test_closest_known_name_is_offered(name: object, known: list[object], expect
 def test_sentence_ends_once(text: str, expected: str) -> None:
     """A full stop is added where a sentence has no end."""
     assert full_stop(text) == expected
+
+
+def test_names_as_long_as_books_are_not_compared() -> None:
+    """A server that names things in megabytes cannot keep the client busy looking for the likeliest one."""
+    letters = [chr(0x4E00 + i % 300) for i in range(100_000)]
+    started = time.monotonic()
+
+    hint = did_you_mean("".join(letters), ["".join(reversed(letters))])
+
+    assert hint == ""
+    assert time.monotonic() - started < 2

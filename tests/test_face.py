@@ -93,8 +93,15 @@ def test_public_name_is_there_and_says_what_it_is(name):
 
 def test_unknown_name_is_an_attribute_error():
     """A name that does not exist is told as Python tells it."""
-    with pytest.raises(AttributeError, match="module 'tecton_nb' has no attribute 'conect'"):
+    with pytest.raises(AttributeError, match="module 'tecton_nb' has no attribute 'conect'") as caught:
         tecton_nb.conect  # noqa: B018
+
+    assert (caught.value.name, caught.value.obj) == ("conect", tecton_nb)
+
+
+def test_completion_offers_public_names_only():
+    """After `tnb.` and Tab there is what `__all__` lists, and nothing of how the package is made."""
+    assert [name for name in dir(tecton_nb) if not name.startswith("_")] == tecton_nb.__all__
 
 
 def test_every_module_and_public_function_has_a_docstring():

@@ -100,3 +100,13 @@ def test_page_that_is_none_is_refused(ours):
         ours(Reply(b"<html>Sign in</html>")).get_metrics()
 
     assert str(caught.value) == "The text is no metrics page; it begins with '<html>Sign in</html>'."
+
+
+@pytest.mark.parametrize("stamp", ["99999999999999999", "-99999999999999999", "1e300"])
+def test_time_that_no_nanoseconds_hold_is_missing(stamp):
+    """A sample stamped far outside the years that frames hold keeps its value and has no time."""
+    frame = _frame(f"# TYPE a gauge\na 1 {stamp}\na 2 1692222226141\n")
+
+    assert frame["timestamp"].isna().tolist() == [True, False]
+    assert str(frame["timestamp"].dtype) == "datetime64[ns, UTC]"
+    assert frame["value"].tolist() == [1, 2]

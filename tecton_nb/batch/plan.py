@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 
 import pandas as pd
 
-from ..exceptions import InputError, did_you_mean, listed, quoted
+from ..exceptions import InputError, did_you_mean, listed, quoted, shown
 from ..wire.requests import RequestRow
 from ..wire.responses import NameAndType, ServiceMetadata
 from ..wire.types import JsonValue
@@ -155,7 +155,8 @@ def _encode(value: object, item: NameAndType, called: str, label: object) -> Jso
     try:
         return encode_value(value, item.data_type, where=called)
     except InputError as error:
-        return InputError(f"Row {quoted(label)}: {error}")
+        named = quoted(label) if isinstance(label, str) else shown(label, 80)
+        return InputError(f"Row {named}: {error}")
 
 
 def _request(

@@ -34,6 +34,14 @@ class FeatureBatch:
 
     Every frame has one row per requested row, in the caller's order and with the caller's index.
     A row that failed is missing in all of them, has the status ``FAILED`` and stands in `errors`.
+    `calls` is the exception: one row per HTTP call.
+
+    Attributes
+    ----------
+    service
+        Name (or id) of the feature service.
+    index
+        Index of the caller's rows.
     """
 
     def __init__(
@@ -65,10 +73,14 @@ class FeatureBatch:
         Raises
         ------
         InputError
-            If `include` names anything else.
+            If `include` names anything else, or a column would have the name of a feature.
         """
         wanted = [include] if isinstance(include, str) else list(dict.fromkeys(include))
         parts = [self._table.features(self.index), *(self._part(name) for name in wanted)]
+        names = [name for part in parts for name in part.columns]
+        if len(set(names)) < len(names):
+            twice = next(name for name in names if names.count(name) > 1)
+            raise InputError(f"Cannot include {listed(wanted)}: there is a feature {quoted(twice)} already.")
         return pd.concat(parts, axis=1) if wanted else parts[0]
 
     def statuses(self) -> pd.DataFrame:
@@ -119,10 +131,10 @@ class FeatureBatch:
         labels = self.index[list(self._errors)].tolist()
         failed = tuple((str(x), type(e).__name__, str(e)) for x, e in zip(labels, self._errors.values(), strict=True))
         facts = (
-            ("rows", len(self)),
-            ("failed", len(failed)),
-            ("features", len(self._table.schema)),
-            ("HTTP calls", len(self._records)),
+            ("rows", f"{len(self):,}"),
+            ("failed", f"{len(failed):,}"),
+            ("features", f"{len(self._table.schema):,}"),
+            ("HTTP calls", f"{len(self._records):,}"),
         )
         sections = [Section("Failed rows", ("row", "exception", "message"), failed)] if failed else []
         features = tuple((item.name, str(item.data_type)) for item in self._table.schema)

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from functools import partial
 
 from .. import columns
-from ..exceptions import InputError, TectonError
+from ..exceptions import DecodeError, InputError, TectonError
 from ..frames.assemble import FeatureColumns, Schema
-from ..transport.answers import read_answer
+from ..transport.answers import read_answer, without_key
 from ..transport.calls import Call
 from ..transport.connection import Connection
 from ..transport.exchange import Lane
@@ -60,7 +60,8 @@ class BatchRun:
 
     def cancel(self) -> None:
         """End every call that has no answer yet."""
-        for call in self._calls:
+        # Newest first: what still waits must not be sent in place of what was just ended.
+        for call in reversed(self._calls):
             call.cancel()
 
     def _start(self, i: int, row: RequestRow | InputError) -> None:
@@ -97,8 +98,10 @@ class BatchRun:
         try:
             reply = read_answer(call, answer, self._settings.connection.key)
             self._table.put(reply, [i])
-        except TectonError as unreadable:
-            self._fail(i, unreadable)
+        except DecodeError as unreadable:
+            self._fail(i, without_key(unreadable, self._settings.connection.key))
+        except TectonError as refused:
+            self._fail(i, refused)
         slo_info = reply.slo_infos[0] if reply is not None and reply.slo_infos else None
         self._records.append(CallRecord(1, answer.status, answer.timing, len(answer.body), slo_info))
 

@@ -17,8 +17,9 @@ from ..wire.requests import Locator
 from . import flows
 from .core import DEADLINE_SECONDS, ClientCore, MetadataOptionsLike, Question, RequestOptionsLike, label_of, name_or_id
 from .drive import AsyncDriver
+from .examples import ExampleRows
 from .replies import GetFeatureServiceMetadataResponse, GetFeaturesResponse, QueryFeaturesResponse
-from .service import BATCH_METADATA, AsyncFeatureService, ExampleRows
+from .service import BATCH_METADATA, AsyncFeatureService
 
 
 class AsyncTectonClient:

@@ -163,7 +163,8 @@ class ClientCore:
 
     def used_names(self) -> list[str]:
         """Return the names of the services whose metadata has been read."""
-        return [locator.value for locator in self.metadata if locator.by == "name"]
+        # A list first: another thread may add a service meanwhile.
+        return [locator.value for locator in list(self.metadata) if locator.by == "name"]
 
     def label(self) -> str:
         """Return address and default workspace."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Generator
 from typing import Any, Generic, TypeVar, cast
 
@@ -16,7 +17,7 @@ from ..transport.calls import Call
 from ..transport.connection import Connection
 from ..transport.engine import Engine
 from ..transport.exchange import LoopLane, ThreadLane, send, send_async
-from ..transport.httpx_face import AsyncEngineTransport, EngineTransport
+from ..transport.httpx_face import AsyncEngineTransport, EngineTransport, no_cookies
 from .flows import Batch, Flow
 
 T = TypeVar("T")
@@ -31,8 +32,10 @@ class Driver:
         self._connection = connection
         self._engine = Engine(max_in_flight=MAX_IN_FLIGHT)
         self._is_borrowed = client is not None
+        # Our engine keeps the deadline itself.
+        self._deadline_seconds = deadline_seconds if self._is_borrowed else math.inf
         own = EngineTransport(self._engine, deadline_seconds=deadline_seconds)
-        self._http = client if client is not None else httpx.Client(transport=own)
+        self._http = client if client is not None else httpx.Client(transport=own, cookies=no_cookies())
 
     def run(self, flow: Flow[T]) -> T:
         """Return the result of a flow."""
@@ -53,7 +56,7 @@ class Driver:
         self._engine.close()
 
     def _send(self, call: Call[Any]) -> Any:
-        answer = send(self._http, self._connection.request_for(call))
+        answer = send(self._http, self._connection.request_for(call), self._deadline_seconds)
         return read_answer(call, answer, self._connection.key)
 
     def _batch(self, batch: Batch) -> FeatureBatch:
@@ -76,8 +79,10 @@ class AsyncDriver:
         self._connection = connection
         self._engine = Engine(max_in_flight=MAX_IN_FLIGHT)
         self._is_borrowed = client is not None
+        # Our engine keeps the deadline itself.
+        self._deadline_seconds = deadline_seconds if self._is_borrowed else math.inf
         own = AsyncEngineTransport(self._engine, deadline_seconds=deadline_seconds)
-        self._http = client if client is not None else httpx.AsyncClient(transport=own)
+        self._http = client if client is not None else httpx.AsyncClient(transport=own, cookies=no_cookies())
 
     async def run(self, flow: Flow[T]) -> T:
         """Return the result of a flow."""
@@ -98,7 +103,7 @@ class AsyncDriver:
         self._engine.close()
 
     async def _send(self, call: Call[Any]) -> Any:
-        answer = await send_async(self._http, self._connection.request_for(call))
+        answer = await send_async(self._http, self._connection.request_for(call), self._deadline_seconds)
         return read_answer(call, answer, self._connection.key)
 
     async def _batch(self, batch: Batch) -> FeatureBatch:

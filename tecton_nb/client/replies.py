@@ -13,7 +13,7 @@ import orjson
 import pandas as pd
 
 from .. import columns
-from ..exceptions import DecodeError, quoted
+from ..exceptions import DecodeError, full_stop, quoted, shown
 from ..frames.assemble import FeatureColumns, Schema, effective_moment, frame_of, schema_of, spelled_status
 from ..frames.dtypes import column_of, to_timestamp
 from ..frames.metadata import features_frame, inputs_frame, tags_text
@@ -113,7 +113,7 @@ class GetFeaturesResponse:
 
     def _reply(self) -> FeaturesReply:
         result = {"features": self.result.features, "joinKeys": self.result.join_keys}
-        reply = read_get_features(orjson.dumps({"result": result, "metadata": self.metadata or {}}))
+        reply = read_get_features(_body({"result": result, "metadata": self.metadata or {}}))
         if reply.rows[0] and not reply.features:
             raise DecodeError(
                 "The response has no names and data types, so its values have no columns. "
@@ -156,7 +156,7 @@ class QueryFeaturesResponse:
             If names or types are missing, a value is none of its type, or a feature has the name of a key.
         """
         results = [{"features": r.features, "joinKeys": r.join_keys} for r in self.results]
-        reply = read_query_features(orjson.dumps({"results": results, "metadata": self.metadata or {}}))
+        reply = read_query_features(_body({"results": results, "metadata": self.metadata or {}}))
         index = pd.RangeIndex(len(self.results))
         return side_by_side(_key_columns(reply, index), _table(reply).features(index))
 
@@ -210,7 +210,7 @@ class GetFeatureServiceMetadataResponse:
             "inputRequestContextKeys": self.input_request_context_keys,
             "featureValues": self.feature_values,
         }
-        return read_service_metadata(orjson.dumps(message))
+        return read_service_metadata(_body(message))
 
 
 def side_by_side(keys: pd.DataFrame, others: pd.DataFrame) -> pd.DataFrame:
@@ -263,16 +263,21 @@ def _filled(
             f"and the service's metadata has {len(fields)}.",
             called,
         )
-    return [_described(item, _stated(item, i, fields, called)) for i, item in enumerate(stated)]
+    by_name = {field.name: field for field in fields}
+    return [_described(item, _stated(item, fields[i], by_name, called)) for i, item in enumerate(stated)]
 
 
-def _stated(item: FeatureItem, i: int, fields: Sequence[NameAndType], called: str) -> NameAndType:
+def _stated(item: FeatureItem, at_place: NameAndType, by_name: Mapping[str, NameAndType], called: str) -> NameAndType:
     """Return what the service says about an item: by its name, as answers may order them differently."""
-    if item.name is None:
-        return fields[i]
-    found = next((field for field in fields if field.name == item.name), None)
+    found = at_place if item.name is None else by_name.get(item.name)
     if found is None:
         raise DecodeError(f"The service's metadata has no {quoted(item.name)}, which the answer holds.", called)
+    if item.data_type is not None and item.data_type != found.data_type:
+        raise DecodeError(
+            f"The answer holds {item.data_type} where the service's metadata has {quoted(found.name)} as "
+            f"{found.data_type}. Read the service's metadata again.",
+            called,
+        )
     return found
 
 
@@ -295,6 +300,13 @@ def _vectors(reply: FeaturesReply) -> list[tuple[list[JsonValue], list[JsonValue
 
 def _first(slo_infos: Sequence[SLOInfo]) -> SLOInfo | None:
     return slo_infos[0] if slo_infos else None
+
+
+def _body(message: dict[str, Any]) -> bytes:
+    try:
+        return orjson.dumps(message)
+    except orjson.JSONEncodeError as error:
+        raise DecodeError(f"The answer cannot be read: {full_stop(shown(error, 200))}", "") from None
 
 
 def _list(raw: Mapping[str, JsonValue], camel: str) -> list[Any]:

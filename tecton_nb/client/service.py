@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, TypeAlias
 
 import pandas as pd
 
@@ -12,7 +12,7 @@ from ..batch.result import FeatureBatch
 from ..exceptions import InputError, quoted
 from ..frames.dtypes import column_of
 from ..frames.metadata import features_frame, inputs_frame
-from ..reprs import Card, frame_section, mimebundle
+from ..reprs import Card, Section, frame_section, mimebundle
 from ..transport import calls
 from ..transport.calls import Call
 from ..wire.options import MetadataOptions
@@ -22,42 +22,15 @@ from ..wire.values import decode_value
 from . import flows
 from .core import ClientCore, MetadataOptionsLike, RequestOptionsLike, both_options
 from .drive import AsyncDriver, Driver
+from .examples import ExampleRows
 from .flows import Batch, Flow
 from .replies import GetFeatureServiceMetadataResponse, side_by_side
 
+# The keys of one request.
+Row: TypeAlias = "Mapping[str, Any] | pd.DataFrame"
 # What a batch's frames need; descriptions and tags are the same in every row.
 BATCH_METADATA = MetadataOptions(include_effective_times=True, include_slo_info=True, include_serving_status=True)
 _DESCRIBED = MetadataOptions(include_feature_descriptions=True, include_feature_tags=True)
-
-
-class ExampleRows:
-    """Rows that a service takes: given by the user, sent before, or found elsewhere.
-
-    Parameters
-    ----------
-    given
-        Rows the user vouches for.
-    find
-        Returns up to n rows from elsewhere, `None` if there are none.
-    """
-
-    KEPT = 1_000
-
-    def __init__(self, given: pd.DataFrame | None, find: Callable[[int], pd.DataFrame | None]) -> None:
-        self._kept = given
-        self._find = find
-
-    def remember(self, rows: Rows) -> None:
-        """Keep the last rows of a request that was sent."""
-        frame = rows if isinstance(rows, pd.DataFrame) else pd.DataFrame([rows] if isinstance(rows, Mapping) else rows)
-        self._kept = frame.tail(self.KEPT) if len(frame) else self._kept
-
-    def head(self, n: int) -> pd.DataFrame | None:
-        """Return up to `n` rows, `None` if none are known."""
-        found = self._find(n)
-        if found is not None or self._kept is None:
-            return found
-        return self._kept.head(n).reset_index(drop=True)
 
 
 class ServiceCore:
@@ -103,7 +76,7 @@ class ServiceCore:
         Raises
         ------
         InputError
-            If none are known.
+            If none are known, or `n` is no number of rows.
         """
         found = self._examples.head(n)
         if found is None:
@@ -144,7 +117,7 @@ class ServiceCore:
         return batch
 
     def _detailed(
-        self, row: Mapping[str, Any], metadata_options: MetadataOptionsLike, request_options: RequestOptionsLike
+        self, row: Row, metadata_options: MetadataOptionsLike, request_options: RequestOptionsLike
     ) -> Flow[pd.DataFrame]:
         _refuse_many(row, "details")
         plan = self._plan(row)
@@ -156,7 +129,7 @@ class ServiceCore:
         return response.details()
 
     def _query(
-        self, keys: Mapping[str, Any], metadata_options: MetadataOptionsLike, request_options: RequestOptionsLike
+        self, keys: Row, metadata_options: MetadataOptionsLike, request_options: RequestOptionsLike
     ) -> Flow[pd.DataFrame]:
         _refuse_many(keys, "query_features")
         plan = plan_rows(keys, self._metadata, self.name)
@@ -194,15 +167,24 @@ class ServiceCore:
         features = features_frame(self._metadata, self._described)[["name", "data_type", "dtype", "description"]]
         if not features["description"].notna().any():
             features = features.drop(columns="description")
-        tables = (("Inputs", self.inputs()), ("Features", features))
-        sections = (frame_section(t, f.columns, f.itertuples(index=False), total=len(f)) for t, f in tables)
-        return Card("FeatureService", self.name, facts, tuple(sections))
+        wildcards = tuple((item.name, str(item.data_type)) for item in self._metadata.output_join_keys)
+        middle = [Section("Wildcard keys", ("name", "data_type"), wildcards)] if wildcards else []
+        sections = (_section("Inputs", self.inputs()), *middle, _section("Features", features))
+        return Card("FeatureService", self.name, facts, sections)
+
+
+def _section(title: str, frame: pd.DataFrame) -> Section:
+    return frame_section(title, frame.columns, frame.itertuples(index=False), total=len(frame))
 
 
 def _refuse_many(keys: object, operation: str) -> None:
-    # A list would be answered for its first row alone.
-    if not isinstance(keys, Mapping):
-        raise InputError(f"{operation} takes the keys of one request as a dict; got {quoted(keys)}.")
+    # Several rows would be answered for the first alone.
+    if isinstance(keys, Mapping) or (isinstance(keys, pd.DataFrame) and len(keys) == 1):
+        return
+    got = f"{quoted(keys)} ({type(keys).__name__})"
+    if isinstance(keys, pd.DataFrame):
+        got = f"a frame of {len(keys):,} rows"
+    raise InputError(f"{operation} takes the keys of one request, a dict or a frame of one row; got {got}.")
 
 
 class FeatureService(ServiceCore):
@@ -229,7 +211,7 @@ class FeatureService(ServiceCore):
         metadata_options: MetadataOptionsLike = None,
         request_options: RequestOptionsLike = None,
     ) -> pd.DataFrame:
-        """Return the feature values: one row per row, one column per feature, the index kept.
+        """Return the feature values: one row per row, one column per feature, the index kept, dtypes by the metadata.
 
         Parameters
         ----------
@@ -250,14 +232,29 @@ class FeatureService(ServiceCore):
 
     def details(
         self,
-        row: Mapping[str, Any],
+        row: Row,
         *,
         metadata_options: MetadataOptionsLike = BATCH_METADATA,
         request_options: RequestOptionsLike = None,
     ) -> pd.DataFrame:
-        """Return one row per feature for one row of keys: value, type, status, age; see ``columns.DETAILS``.
+        """Return one row per feature: value, type, status, effective time; see ``columns.DETAILS``.
 
-        Parameters and errors as for `get_features`.
+        Parameters
+        ----------
+        row
+            The keys of one request: a dict, or a frame of one row such as ``example_rows(1)``.
+        metadata_options
+            By default serving status and effective times are asked for; descriptions and tags come
+            with ``MetadataOptions.all()``.
+        request_options
+            As for ``TectonClient.get_features``.
+
+        Raises
+        ------
+        InputError
+            If there are several rows, or a key is missing, unknown or of the wrong type.
+        TectonError
+            If the request fails.
         """
         return self._driver.run(self._detailed(row, metadata_options, request_options))
 
@@ -291,12 +288,19 @@ class FeatureService(ServiceCore):
 
     def query_features(
         self,
-        keys: Mapping[str, Any],
+        keys: Row,
         *,
         metadata_options: MetadataOptionsLike = None,
         request_options: RequestOptionsLike = None,
     ) -> pd.DataFrame:
         """Return every vector behind the keys of a WILDCARD service.
+
+        Parameters
+        ----------
+        keys
+            The keys of one request, without the wildcard keys: a dict, or a frame of one row.
+        metadata_options, request_options
+            As for ``TectonClient.get_features``.
 
         Returns
         -------
@@ -307,6 +311,8 @@ class FeatureService(ServiceCore):
         ------
         InputError
             If a key is missing, unknown or of the wrong type.
+        TectonError
+            If the request fails; a DEFAULT service answers `BadRequestError`.
         """
         return self._driver.run(self._query(keys, metadata_options, request_options))
 
@@ -337,7 +343,7 @@ class AsyncFeatureService(ServiceCore):
 
     async def details(
         self,
-        row: Mapping[str, Any],
+        row: Row,
         *,
         metadata_options: MetadataOptionsLike = BATCH_METADATA,
         request_options: RequestOptionsLike = None,
@@ -360,7 +366,7 @@ class AsyncFeatureService(ServiceCore):
 
     async def query_features(
         self,
-        keys: Mapping[str, Any],
+        keys: Row,
         *,
         metadata_options: MetadataOptionsLike = None,
         request_options: RequestOptionsLike = None,

@@ -17,8 +17,9 @@ from ..wire.requests import Locator
 from . import flows
 from .core import DEADLINE_SECONDS, ClientCore, MetadataOptionsLike, Question, RequestOptionsLike, label_of, name_or_id
 from .drive import Driver
+from .examples import ExampleRows
 from .replies import GetFeatureServiceMetadataResponse, GetFeaturesResponse, QueryFeaturesResponse
-from .service import BATCH_METADATA, ExampleRows, FeatureService
+from .service import BATCH_METADATA, FeatureService
 
 
 class TectonClient:
@@ -96,10 +97,18 @@ class TectonClient:
         allow_partial_results
             Return what there is where the size limit of the online store is exceeded, instead of an error.
 
+        Returns
+        -------
+        GetFeaturesResponse
+            Raw values in ``result``; by name from ``get_features_dict()``, as a typed row from
+            ``to_pandas()``, one row per feature from ``details()``.
+
         Raises
         ------
         InputError
             If a value or an option cannot be sent.
+        SettingsError
+            If neither the call nor the client names a workspace.
         TectonHttpException
             If the server answers with an error status; the subclass follows from the status.
         ConnectionFailedError, DeadlineExceededError, DecodeError
@@ -196,6 +205,8 @@ class TectonClient:
         ------
         NotFoundError
             If there is no such service; the sentence names the likeliest one where names are known.
+        TectonError
+            Any other error of `get_features`.
         """
         locator = self._core.locator(feature_service_name, workspace_name, feature_service_id)
         metadata = self._driver.run(flows.find_service(self._core, locator))
@@ -220,6 +231,8 @@ class TectonClient:
 
         Raises
         ------
+        TectonHttpException
+            If the server refuses: the key must be allowed to read metrics.
         ScrapeFormatError
             If what the server sends is no metrics page.
         """

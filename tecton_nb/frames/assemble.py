@@ -22,6 +22,7 @@ from ..wire.values import decode_error
 from .dtypes import STRING_DTYPE, column_of, fits_nanoseconds, moments
 
 Schema = tuple[NameAndType, ...]
+_LONGEST_TIME = len("2024-05-01T00:00:00.123456789+00:00")
 
 
 class FeatureColumns:
@@ -135,17 +136,22 @@ def spelled_status(status: str | None) -> str | None:
     return columns.STATUS_SPELLINGS.get(status, status) if status else None
 
 
-@lru_cache(maxsize=65_536)
 def effective_moment(text: str | None) -> int | None:
     """Return an effective time in nanoseconds since the epoch, `None` for text that names no moment they hold.
 
     A row is worth more than its effective time, so nothing is raised.
     """
+    return None if text is None or len(text) > _LONGEST_TIME else _moment(text)
+
+
+# The same few times stand in every row. Only what can be a time is kept: foreign text may be megabytes.
+@lru_cache(maxsize=65_536)
+def _moment(text: str) -> int | None:
     try:
-        moment = None if text is None else parse_timestamp(text)
+        moment = parse_timestamp(text)
     except ValueError:
         return None
-    return moment if moment is not None and fits_nanoseconds(moment, TIMESTAMP) else None
+    return moment if fits_nanoseconds(moment, TIMESTAMP) else None
 
 
 def schema_of(reply: FeaturesReply) -> Schema:
@@ -189,12 +195,12 @@ def _decoded(raw: JsonValue, item: NameAndType, where: str) -> FeatureValue:
 
 def _order(items: tuple[FeatureItem, ...], schema: Schema) -> Sequence[int]:
     """Return where each feature of the schema stands in the answer, which may order them differently."""
-    if not items or any(item.name is None for item in items):
-        return range(len(schema))
+    if all(item.name is None for item in items):
+        return _by_position(items, schema)
     places = {item.name: k for k, item in enumerate(items)}
-    names = [item.name for item in schema]
-    if set(places) != set(names):
-        gone, new = [n for n in names if n not in places], [n for n in places if n not in set(names)]
+    names = {item.name: None for item in schema}
+    if places.keys() != names.keys():
+        gone, new = [n for n in names if n not in places], [n for n in places if n not in names]
         raise DecodeError(
             f"The features of the service changed: missing {listed(gone)}, new {listed(new)}. "
             "Read the service's metadata again.",
@@ -204,6 +210,13 @@ def _order(items: tuple[FeatureItem, ...], schema: Schema) -> Sequence[int]:
     for k, wanted in zip(order, schema, strict=True):
         _check_type(items[k], wanted, k)
     return order
+
+
+def _by_position(items: Sequence[FeatureItem], schema: Schema) -> Sequence[int]:
+    # Without names only the types can tell that the features are not those of the schema; rows are counted elsewhere.
+    for k, (item, wanted) in enumerate(zip(items, schema, strict=False)):
+        _check_type(item, wanted, k)
+    return range(len(schema))
 
 
 def _check_type(item: FeatureItem, wanted: NameAndType, k: int) -> None:

@@ -14,9 +14,17 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from .dtypes import STRING_DTYPE
+
 
 def write_parquet(frame: pd.DataFrame, path: str | Path) -> Path:
-    """Write a frame with its index and dtypes; return the path."""
+    """Write a frame with its index and dtypes, in place of a file that may be there; return the path.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be written.
+    """
     table = pa.Table.from_pandas(frame)
     described = dict(table.schema.metadata or {})
     described[b"pandas"] = _readable(described[b"pandas"])
@@ -25,7 +33,13 @@ def write_parquet(frame: pd.DataFrame, path: str | Path) -> Path:
 
 
 def read_parquet(path: str | Path) -> pd.DataFrame:
-    """Return a frame written by `write_parquet`, equal in values, index and dtypes."""
+    """Return a frame written by `write_parquet`, equal in values, index and dtypes.
+
+    Raises
+    ------
+    OSError
+        If there is no such file, or it cannot be read.
+    """
     table = pq.read_table(path)
     frame: pd.DataFrame = table.to_pandas()
     for name, dtype in frame.dtypes.items():
@@ -34,6 +48,9 @@ def read_parquet(path: str | Path) -> pd.DataFrame:
             frame[name] = pd.Series(pd.arrays.ArrowExtensionArray(column), index=frame.index)
         elif isinstance(dtype, pd.Float64Dtype | pd.Float32Dtype):
             frame[name] = pd.Series(_floats(column), index=frame.index)
+        elif dtype == "string" and dtype != STRING_DTYPE:
+            # pandas 2 takes its own description "string" for strings kept as Python objects.
+            frame[name] = frame[name].astype(STRING_DTYPE)
     return frame
 
 

@@ -36,7 +36,7 @@ class Scrape:
         now = from_datetime(self.scraped_at)
         frame = pd.DataFrame(
             {
-                "timestamp": pd.to_datetime([now if ms is None else ms * 1_000_000 for ms in stamps], utc=True),
+                "timestamp": _moments([now if ms is None else ms * 1_000_000 for ms in stamps]),
                 "metric": [family.name for family, _ in pairs],
                 "kind": [family.kind for family, _ in pairs],
                 "sample": [_part(family, sample) for family, sample in pairs],
@@ -57,6 +57,12 @@ class Scrape:
     def __repr__(self) -> str:
         samples = sum(len(family.samples) for family in self.metric_families)
         return f"<Scrape of {len(self.metric_families)} metrics, {samples} samples>"
+
+
+def _moments(nanoseconds: Iterable[int]) -> pd.DatetimeIndex:
+    # Outside the years 1678 to 2261 there is no such moment: NaT, which is the least number.
+    held = [n if abs(n) < 2**63 else -(2**63) for n in nanoseconds]
+    return pd.DatetimeIndex(pd.Series(held, dtype="int64").to_numpy().view("datetime64[ns]"), tz="UTC")
 
 
 def _part(family: Family, sample: Sample) -> str:

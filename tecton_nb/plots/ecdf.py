@@ -56,7 +56,7 @@ def plot_latency_ecdf(
     Raises
     ------
     InputError
-        If a column is missing, or a time or the threshold is not a number of seconds.
+        If `calls` is no frame, a column is missing, or a time or the threshold is not a number of seconds.
     """
     _check_threshold(threshold_seconds)
     every = latency_series(calls, by=by)

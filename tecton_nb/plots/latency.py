@@ -123,6 +123,8 @@ def _group_name(key: object) -> str:
 
 
 def _column(calls: pd.DataFrame, name: str) -> pd.Series:
+    if not isinstance(calls, pd.DataFrame):
+        raise InputError(f"Cannot read calls from {type(calls).__name__}. Pass a frame, such as batch.calls().")
     if name not in calls.columns:
         raise InputError(
             f"The calls have no column {quoted(name)}. Columns found: {listed(calls.columns)}."

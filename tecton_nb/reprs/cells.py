@@ -10,7 +10,7 @@ from ..columns import FAILED, MISSING_DATA, NOT_FETCHED, PRESENT, TIME_OUT, UNKN
 from ..exceptions import shown
 from .human import MISSING, is_missing
 
-CELL_LIMIT = 100
+CELL_LIMIT = 240
 
 _NUMBER_WORDS = {"nan": "NaN", "inf": "Infinity", "-inf": "-Infinity"}
 
@@ -62,7 +62,7 @@ def cell_of(value: object) -> Cell:
     """Return the words for any value.
 
     None, NA and NaT are ``missing``; NaN and the infinities are numbers and keep their names;
-    control and bidi characters are escaped; more than 100 characters are cut.
+    control and bidi characters are escaped; more than `CELL_LIMIT` characters are cut.
     """
     if isinstance(value, Status):
         return _status_cell(value)

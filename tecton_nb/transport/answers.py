@@ -51,7 +51,7 @@ def read_answer(call: Call[T], answer: HttpAnswer, key: Secret | None = None) ->
     try:
         return call.read(answer.body, answer.header("Content-Type"))
     except DecodeError as error:
-        unreadable = _without_key(error, answer, key)
+        unreadable = _without_key(error, call, answer, key)
     # Raised out here: the first error and the frames behind it hold the body as it came.
     raise unreadable
 
@@ -84,10 +84,26 @@ def unknown_service(error: NotFoundError, locator: Locator, hint: str = "") -> s
     return f"The server knows no {locator} ({error.status_code}).{hint}{said}"
 
 
-def _without_key(error: DecodeError, answer: HttpAnswer, key: Secret | None) -> DecodeError:
-    is_page = type(error) is DecodeError and answer.body.lstrip()[:1] == b"<"
-    sentence = _foreign_text(answer, key) if is_page else _scrubbed(str(error), key)
-    return type(error)(sentence, error.where)
+def without_key(error: DecodeError, key: Secret | None) -> DecodeError:
+    """Return the error with the API key struck from its sentence."""
+    return type(error)(_scrubbed(str(error), key), error.where)
+
+
+def _without_key(error: DecodeError, call: Call[T], answer: HttpAnswer, key: Secret | None) -> DecodeError:
+    if type(error) is DecodeError and answer.body.lstrip()[:1] == b"<":
+        return DecodeError(_foreign_text(answer, key), error.where)
+    return without_key(_error_without(key, call, answer) or error, key)
+
+
+def _error_without(key: Secret | None, call: Call[T], answer: HttpAnswer) -> DecodeError | None:
+    # Sentences hold cut pieces of the body, in which half a key would not be found: read once more without it.
+    if key is None or key.reveal().encode() not in answer.body:
+        return None
+    try:
+        call.read(answer.body.replace(key.reveal().encode(), b"****"), answer.header("Content-Type"))
+    except DecodeError as error:
+        return error
+    return None
 
 
 def _foreign_text(answer: HttpAnswer, key: Secret | None) -> str:

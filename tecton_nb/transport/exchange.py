@@ -7,9 +7,11 @@ headers, its time-outs, proxies and transports hold. Reading is bounded here, be
 from __future__ import annotations
 
 import asyncio
+import math
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime
 from time import perf_counter
+from types import TracebackType
 from typing import Any, Protocol
 
 import httpx
@@ -23,10 +25,13 @@ from ..exceptions import (
     full_stop,
     shown,
 )
+from .content import packing, unpacked
 from .httpx_face import TIMING_EXTENSION, KeyAuth
 from .messages import HttpAnswer, HttpRequest, Timing
 
 MAX_BODY_BYTES = 16 * 2**20
+# httpx would unpack whole pieces, a thousandfold, before anybody can count.
+_UNPACKED = ("Accept-Encoding", "identity")
 
 
 class Lane(Protocol):
@@ -36,20 +41,26 @@ class Lane(Protocol):
         """Start the request when there is room; the future holds its answer or a `TectonError`."""
 
 
-def send(http: httpx.Client, request: HttpRequest) -> HttpAnswer:
+def send(http: httpx.Client, request: HttpRequest, deadline_seconds: float = math.inf) -> HttpAnswer:
     """Send one request through the client and return its answer.
+
+    Parameters
+    ----------
+    deadline_seconds
+        A body that still drips in after this time, or after the client's own read time-out where that is
+        longer, is given up.
 
     Raises
     ------
     ConnectionFailedError, DeadlineExceededError, ProtocolError, ResponseTooLargeError
         If no answer could be read.
     """
-    started, body = _Started(), _Body()
+    started, body = _Started(), _Body(http, deadline_seconds)
     built = _built(http, request)
     try:
         response = http.send(built, auth=_auth(request), follow_redirects=False, stream=True)
         try:
-            for chunk in response.iter_bytes():
+            for chunk in () if response.is_stream_consumed else response.iter_raw():
                 body.add(chunk)
         finally:
             response.close()
@@ -57,29 +68,36 @@ def send(http: httpx.Client, request: HttpRequest) -> HttpAnswer:
         return _answer(refused.response, _read_already(refused.response), started)
     except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
         raise _our_error(error, request) from error
+    except BaseException as error:
+        _take_frames_off(error)
+        raise
     finally:
         _take_key_off(built, request)
-    return _answer(response, bytes(body), started)
+    return _answer(response, _plain(response, body), started)
 
 
-async def send_async(http: httpx.AsyncClient, request: HttpRequest) -> HttpAnswer:
+async def send_async(http: httpx.AsyncClient, request: HttpRequest, deadline_seconds: float = math.inf) -> HttpAnswer:
     """Send one request through the asynchronous client; as `send`."""
-    started, body = _Started(), _Body()
+    started, body = _Started(), _Body(http, deadline_seconds)
     built = _built(http, request)
     try:
         response = await http.send(built, auth=_auth(request), follow_redirects=False, stream=True)
         try:
-            async for chunk in response.aiter_bytes():
-                body.add(chunk)
+            if not response.is_stream_consumed:
+                async for chunk in response.aiter_raw():
+                    body.add(chunk)
         finally:
             await response.aclose()
     except httpx.HTTPStatusError as refused:
         return _answer(refused.response, _read_already(refused.response), started)
     except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
         raise _our_error(error, request) from error
+    except BaseException as error:
+        _take_frames_off(error)
+        raise
     finally:
         _take_key_off(built, request)
-    return _answer(response, bytes(body), started)
+    return _answer(response, _plain(response, body), started)
 
 
 class ThreadLane:
@@ -89,9 +107,9 @@ class ThreadLane:
         self._http = http
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="tecton-nb-httpx")
 
-    def submit(self, request: HttpRequest, *, deadline_seconds: float) -> Future[HttpAnswer]:  # noqa: ARG002
-        """Send in a thread of the pool; the client's own time-outs hold instead of the deadline."""
-        return self._pool.submit(send, self._http, request)
+    def submit(self, request: HttpRequest, *, deadline_seconds: float) -> Future[HttpAnswer]:
+        """Send in a thread of the pool; longer time-outs of the client's own hold instead of the deadline."""
+        return self._pool.submit(send, self._http, request, deadline_seconds)
 
     def close(self, *, wait: bool = True) -> None:
         """Start no more requests; with `wait` return when the running ones have ended."""
@@ -126,8 +144,16 @@ class _Started:
 
 
 class _Body(bytearray):
+    def __init__(self, http: httpx.Client | httpx.AsyncClient, deadline_seconds: float) -> None:
+        super().__init__()
+        read = http.timeout.read
+        self._seconds = math.inf if read is None else max(read, deadline_seconds)
+        self._end = perf_counter() + self._seconds
+
     def add(self, chunk: bytes) -> None:
         self.extend(chunk)
+        if perf_counter() > self._end:
+            raise DeadlineExceededError(f"No complete answer within {self._seconds:g} s.")
         if len(self) > MAX_BODY_BYTES:
             raise ResponseTooLargeError(f"The answer is larger than {MAX_BODY_BYTES // 2**20} MiB; reading stopped.")
 
@@ -135,7 +161,16 @@ class _Body(bytearray):
 def _built(http: httpx.Client | httpx.AsyncClient, request: HttpRequest) -> httpx.Request:
     if http.is_closed:
         raise ConnectionFailedError("The client is closed. Make a new one.")
-    return http.build_request(request.method, request.url, headers=list(request.headers), content=request.body)
+    headers = [*request.headers, _UNPACKED]
+    return http.build_request(request.method, request.url, headers=headers, content=request.body)
+
+
+def _plain(response: httpx.Response, body: _Body) -> bytes:
+    if response.is_stream_consumed and not body:
+        # Some transports and event hooks have read it already.
+        return _read_already(response)
+    packed_as = packing(response.headers.get_list("Content-Encoding"))
+    return unpacked(bytes(body), packed_as, MAX_BODY_BYTES) if packed_as else bytes(body)
 
 
 def _auth(request: HttpRequest) -> Any:
@@ -147,6 +182,25 @@ def _take_key_off(built: httpx.Request, request: HttpRequest) -> None:
     # Errors of httpx and their chain keep the request they are about.
     if request.key is not None:
         built.headers.pop("Authorization", None)
+
+
+def _take_frames_off(error: BaseException) -> None:
+    # Below httpx the bytes of the request, with the key, are locals, and tracebacks may show locals.
+    chain: list[BaseException | None] = [error]
+    for each in chain:
+        if each is not None:
+            each.__traceback__ = _outside_httpcore(each.__traceback__)
+            chain += [other for other in (each.__cause__, each.__context__) if other not in chain]
+
+
+def _outside_httpcore(trace: TracebackType | None) -> TracebackType | None:
+    frames = []
+    while trace is not None and not trace.tb_frame.f_globals.get("__name__", "").startswith("httpcore"):
+        frames.append(trace)
+        trace = trace.tb_next
+    if frames:
+        frames[-1].tb_next = None
+    return frames[0] if frames else None
 
 
 def _read_already(response: httpx.Response) -> bytes:
@@ -167,6 +221,7 @@ def _answer(response: httpx.Response, body: bytes, started: _Started) -> HttpAns
 
 
 def _our_error(error: Exception, request: HttpRequest) -> TectonError:
+    _take_frames_off(error)
     host = httpx.URL(request.url).host
     said = f" ({full_stop(shown(error, 200)).rstrip('.')})" if str(error) else ""
     if isinstance(error, httpx.TimeoutException):

@@ -60,7 +60,7 @@ _CERTIFICATE_WORDS: Final = (
         "it speaks only an outdated version of TLS. Tell whoever runs the server.",
     ),
     (
-        ("cafile", "ca cert", "verify locations", "adding trust anchors"),
+        ("cafile", "ca cert", "verify locations", "adding trust anchors", "setting certificate"),
         "the file of trusted authorities cannot be read. Check SSL_CERT_FILE.",
     ),
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Generator
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Final
 
 import httpx
@@ -43,6 +44,11 @@ class KeyAuth(httpx.Auth):
             request.headers["Authorization"] = authorization(self._key).decode("ascii")
             request.extensions = {**request.extensions, KEY_EXTENSION: self._key}
         yield request
+
+
+def no_cookies() -> CookieJar:
+    """Return a jar that takes none: answers do not depend on them, and a server could fill every later request."""
+    return CookieJar(DefaultCookiePolicy(allowed_domains=()))
 
 
 class EngineTransport(httpx.BaseTransport):

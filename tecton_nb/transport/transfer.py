@@ -52,12 +52,23 @@ class Transfer:
         File of the certificate authorities to trust.
     """
 
-    __slots__ = ("_headers", "_key", "_limits", "_max_body_bytes", "_reply", "_started_at", "_url", "curl")
+    __slots__ = (
+        "_headers",
+        "_is_in_clear",
+        "_key",
+        "_limits",
+        "_max_body_bytes",
+        "_reply",
+        "_started_at",
+        "_url",
+        "curl",
+    )
 
     def __init__(self, max_body_bytes: int, ca_bundle: str) -> None:
         self._max_body_bytes = max_body_bytes
         self._reply = Reply(max_body_bytes)
         self._url = ""
+        self._is_in_clear = True
         self._headers: tuple[tuple[str, str], ...] | None = None
         self._key: Secret | None = None
         self._limits = (0.0, 0.0)
@@ -132,20 +143,24 @@ class Transfer:
         self.curl.close()
 
     def _aim(self, request: HttpRequest) -> None:
-        if request.url == self._url:
-            return
-        parts = urlsplit(request.url)
+        if request.url != self._url:
+            self._aim_at(request.url)
+        if request.key is not None and self._is_in_clear:
+            raise SettingsError(
+                f"The API key is not sent in clear to {quoted(urlsplit(self._url).hostname)}. Use https."
+            )
+
+    def _aim_at(self, url: str) -> None:
+        parts = urlsplit(url)
         is_here = is_loopback(parts.hostname or "")
-        if request.key is not None and parts.scheme != "https" and not is_here:
-            raise SettingsError(f"The API key is not sent in clear to {quoted(parts.hostname)}. Use https.")
-        self._url = ""
-        self.curl.setopt(pycurl.URL, request.url.encode("ascii", "replace"))
+        self._url, self._is_in_clear = "", parts.scheme != "https" and not is_here
+        self.curl.setopt(pycurl.URL, url.encode("ascii", "replace"))
         if is_here:
             # An empty proxy also keeps libcurl from reading HTTP_PROXY.
             self.curl.setopt(pycurl.PROXY, "")
         else:
             self.curl.unsetopt(pycurl.PROXY)
-        self._url = request.url
+        self._url = url
 
     def _set_body(self, request: HttpRequest) -> None:
         if request.method == "POST":

@@ -155,4 +155,4 @@ async def test_cancelled_batch_ends_its_requests(canned):
         frame = await service.get_features({"k": "fine"})
 
     assert frame["v.text"].tolist() == ["fine"]
-    assert len([asked for asked in server.asked if asked.operation == "get-features"]) <= 17
+    assert len([asked for asked in server.asked if asked.operation == "get-features"]) <= 9

@@ -17,7 +17,7 @@ from canned import KEY, Reply, typed, vector
 
 import tecton_nb as tnb
 from tecton_nb.connect import settings_path
-from tecton_nb.exceptions import TectonError
+from tecton_nb.exceptions import DecodeError, TectonError
 
 CANARY = KEY
 TESTS = str(Path(__file__).parent.parent)
@@ -266,3 +266,32 @@ def test_traceback_of_settings_does_not_hold_the_key(monkeypatch, tmp_path, how)
         tnb.connect("work")
 
     assert CANARY not in _all_that_tools_show(caught.value)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        Reply(b"x" * 47 + KEY.encode()),
+        Reply({"error": "y" * 290 + KEY}),
+        Reply({"result": {"features": []}, "metadata": {"features": "z" * 70 + KEY}}),
+    ],
+    ids=["no JSON", "error body", "wrong type"],
+)
+def test_key_that_a_sentence_would_cut_in_two_is_struck_out(ours, body):
+    """Also where a sentence shows only the beginning of an answer, no piece of the key is in it."""
+    client = ours(body)
+
+    with pytest.raises(DecodeError) as caught:
+        client.get_features(feature_service_name="s", join_key_map={"k": "a"})
+
+    assert CANARY[:8] not in str(caught.value)
+
+
+def test_key_in_place_of_a_value_is_struck_from_the_row_s_error(service):
+    """A server that answers the key where a number belongs does not bring it into the table of errors."""
+    found = service(vector([f"bad {KEY}"], typed("v.n", "int64")), [typed("v.n", "int64")], KEYS)
+
+    message = found.get_features_batch([{"k": "a"}]).errors()["message"].iloc[0]
+
+    assert "****" in message
+    assert CANARY not in message

@@ -149,7 +149,7 @@ SENTENCES = {
     ),
     "wrong type of join key": (
         {"user_id": 7, "amount": 1},
-        "Row '0': Cannot send '7' (int) as string for join key 'user_id'. Pass text.",
+        "Row 0: Cannot send '7' (int) as string for join key 'user_id'. Pass text.",
     ),
     "wrong type of request context": (
         pd.DataFrame({"user_id": ["x"], "amount": ["much"]}, index=["first"]),
@@ -214,8 +214,8 @@ def test_workspace_the_key_may_not_read_is_told(client):
 
     assert str(caught.value) == (
         "The server answered 403 Forbidden: Not Authorized. The Service Account must have the Consumer role on "
-        "workspace `dev`. It may take up to 60 seconds for a new role to take effect. The service account needs the "
-        "Consumer role on the workspace; a new role can take up to 60 seconds until it works."
+        "workspace `dev`. It may take up to 60 seconds for a new role to take effect. "
+        "Check the workspace and the roles of the key's service account."
     )
 
 
@@ -227,7 +227,7 @@ def test_wrong_key_is_told(demo):
     assert str(caught.value) == (
         "The server answered 401 Unauthorized: Missing or invalid 'Tecton-key' authorization header. "
         "It may take up to 60 seconds for a newly created API key to be usable. "
-        "Check the API key; a new key can take up to 60 seconds until it works."
+        "Check the API key."
     )
 
 
@@ -305,11 +305,31 @@ def test_get_features_raises_for_the_first_failed_row(service):
         found.get_features([{"k": text} for text in "acb"])
 
 
+LABELS = {
+    "text": ("b", "'b'"),
+    "number": (7, "7"),
+    "tuple": (("b", 2), "('b', 2)"),
+    "hostile": ("\x1b[2J", "'\\x1b[2J'"),
+}
+
+
+@pytest.mark.parametrize(("label", "shown"), LABELS.values(), ids=LABELS.keys())
+def test_failed_row_is_told_by_its_label(service, label, shown):
+    """An error names the row as the index does: text between quotes, everything else as Python shows it."""
+    index = pd.Index([label], tupleize_cols=False)
+
+    batch = service(_echo, ECHO, KEYS).get_features_batch(pd.DataFrame({"k": [7]}, index=index))
+
+    assert batch.errors()["message"].tolist() == [
+        f"Row {shown}: Cannot send '7' (int) as string for join key 'k'. Pass text."
+    ]
+
+
 def test_get_features_sends_nothing_if_a_value_cannot_be_sent(service):
     """A value of the wrong type in any row is refused before the first request."""
     found = service(_echo, ECHO, KEYS)
 
-    with pytest.raises(InputError, match="Row '1'"):
+    with pytest.raises(InputError, match="Row 1"):
         found.get_features([{"k": "a"}, {"k": 7}])
 
     assert [asked.operation for asked in found.client.server.asked] == ["metadata"]
@@ -431,13 +451,27 @@ def test_details_of_any_answer_have_the_documented_dtypes(service, raw):
     assert details["value"].tolist() == [[1, 2]] * 2 if raw else details["value"].isna().all()
 
 
-@pytest.mark.parametrize(
-    "rows", [[{"k": "a"}, {"k": "b"}], [], pd.DataFrame({"k": ["a"]})], ids=["two", "none", "frame"]
-)
-def test_details_take_one_row(service, rows):
+SEVERAL = {
+    "dicts": ([{"k": "a"}, {"k": "b"}], "'[{'k': 'a'}, {'k': 'b'}]' (list)"),
+    "none": ([], "'[]' (list)"),
+    "frame": (pd.DataFrame({"k": ["a", "b"]}), "a frame of 2 rows"),
+}
+
+
+@pytest.mark.parametrize(("rows", "got"), SEVERAL.values(), ids=SEVERAL.keys())
+def test_details_take_one_row(service, rows, got):
     """Several rows are refused instead of answered for the first alone."""
-    with pytest.raises(InputError, match="details takes the keys of one request as a dict"):
+    with pytest.raises(InputError) as caught:
         service(_echo, ECHO, KEYS).details(rows)
+
+    assert str(caught.value) == (f"details takes the keys of one request, a dict or a frame of one row; got {got}.")
+
+
+def test_details_of_a_frame_of_one_row_are_those_of_its_dict(fraud):
+    """One example row can be looked at as it comes."""
+    rows = fraud.example_rows(1)
+
+    pd.testing.assert_frame_equal(fraud.details(rows), fraud.details(rows.iloc[0].to_dict()))
 
 
 # What a service says of itself.
@@ -494,6 +528,21 @@ def test_repr_names_service_inputs_and_features(fraud):
         assert all(word in text for word in (FRAUD, "user_id", "amount", "last_transaction_amount_sql.amount"))
 
 
+def test_repr_of_a_wildcard_service_names_the_keys_it_returns(client, fraud):
+    """The key that is left out of a query is on the card, as a column of the answer; other services have none."""
+    carriers = client.feature_service("origin_carriers_service")
+
+    assert "Wildcard keys (1)\n  name     data_type\n  carrier  string\n" in repr(carriers)
+    assert "Wildcard keys" not in repr(fraud)
+
+
+def test_repr_of_a_batch_counts_in_thousands(service):
+    """Large counts on a card are readable."""
+    batch = service(_echo, ECHO, KEYS).get_features_batch([{"k": 7}] * 2_000)
+
+    assert "  rows        2,000\n  failed      2,000\n" in repr(batch)
+
+
 def test_repr_of_a_batch_shows_what_failed(service):
     """The card of a batch counts rows and failures and shows the first sentences."""
     found = service(_echo, ECHO, KEYS)
@@ -528,6 +577,15 @@ def test_example_rows_are_known_by_id_too(client, demo):
     by_id = client.feature_service(feature_service_id=found.id)
 
     pd.testing.assert_frame_equal(by_id.example_rows(2), client.feature_service(FRAUD).example_rows(2))
+
+
+@pytest.mark.parametrize("n", [-1, 1.5, "all", None, True])
+def test_example_rows_in_no_number_are_refused(fraud, n):
+    """A number below nothing does not hand out everything."""
+    with pytest.raises(InputError) as caught:
+        fraud.example_rows(n)
+
+    assert str(caught.value) == (f"example_rows takes a number of rows, 0 or more; got '{n}' ({type(n).__name__}).")
 
 
 def test_example_rows_elsewhere_are_those_given_or_sent(service):
@@ -586,11 +644,20 @@ def test_query_features_with_a_feature_named_as_a_key_is_refused(service, name):
     assert str(caught.value) == f"'{name}' is the name of a join key and of another column."
 
 
-@pytest.mark.parametrize("keys", [[{"origin": "EWR"}, {"origin": "JFK"}], pd.DataFrame({"origin": ["EWR"]}), [], "EWR"])
+@pytest.mark.parametrize("keys", [[{"origin": "EWR"}], pd.DataFrame({"origin": ["EWR", "JFK"]}), [], "EWR"])
 def test_query_features_takes_one_request(client, keys):
     """Several rows are refused instead of answered for the first alone."""
-    with pytest.raises(InputError, match="query_features takes the keys of one request as a dict"):
+    with pytest.raises(InputError, match="query_features takes the keys of one request, a dict or a frame of one row"):
         client.feature_service("origin_carriers_service").query_features(keys)
+
+
+def test_query_features_takes_an_example_row(client):
+    """A frame of one row asks for what its dict asks for."""
+    carriers = client.feature_service("origin_carriers_service")
+
+    found = carriers.query_features(carriers.example_rows(1))
+
+    pd.testing.assert_frame_equal(found, carriers.query_features({"origin": "EWR"}))
 
 
 def test_wildcard_service_refuses_get_features_and_says_what_to_use(client):

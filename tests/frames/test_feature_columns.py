@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import time
+import tracemalloc
 
 import orjson
 import pandas as pd
@@ -13,8 +15,9 @@ from kinds import KINDS, column_of_kind, reply_of
 
 from tecton_nb import columns
 from tecton_nb.exceptions import DecodeError
-from tecton_nb.frames.assemble import FeatureColumns, schema_of
-from tecton_nb.wire.responses import read_get_features_batch
+from tecton_nb.frames.assemble import FeatureColumns, effective_moment, schema_of
+from tecton_nb.wire.responses import FeatureItem, FeaturesReply, NameAndType, read_get_features_batch
+from tecton_nb.wire.types import INT64
 
 NESTED = {
     "type": "struct",
@@ -306,3 +309,66 @@ def test_slo_info_is_aligned_and_typed():
         0.5,
         7,
     ]
+
+
+def _two_rows(slo_info: object) -> FeatureColumns:
+    item = typed("v.n", "int64", status=["PRESENT", "MISSING_DATA"])
+    metadata = {"features": [item], "sloInfo": slo_info}
+    reply = read_get_features_batch(
+        orjson.dumps({"result": [{"features": ["1"]}, {"features": [None]}], "metadata": metadata})
+    )
+    table = FeatureColumns(schema_of(reply), 3)
+    table.put(reply, [2, 0])
+    return table
+
+
+def test_rows_of_one_answer_keep_their_own_statuses_and_times():
+    """The rows of a batch answer go to their places with the status and the SLO information of each."""
+    table = _two_rows([{"sloEligible": True}, {"sloEligible": False}])
+
+    index = pd.RangeIndex(3)
+    assert table.features(index)["v.n"].tolist() == [pd.NA, pd.NA, 1]
+    assert table.statuses(index)["v.n"].tolist() == ["MISSING_DATA", pd.NA, "PRESENT"]
+    assert table.slo_info(index)["slo_eligible"].tolist() == [False, pd.NA, True]
+
+
+def test_slo_information_of_the_whole_answer_is_no_row_s():
+    """Where an answer of several rows has one SLO object, it is not taken for that of the first row."""
+    table = _two_rows({"sloEligible": True})
+
+    assert table.slo_info(pd.RangeIndex(3))["slo_eligible"].isna().all()
+
+
+def test_effective_times_keep_no_foreign_megabytes():
+    """Text too long to be a time is not remembered, however often a server sends another one."""
+    tracemalloc.start()
+    try:
+        found = {effective_moment(f"{i}" * 100_000) for i in range(100)}
+        held = tracemalloc.get_traced_memory()[0]
+    finally:
+        tracemalloc.stop()
+
+    assert found == {None}
+    assert held < 2_000_000
+
+
+def test_change_of_many_features_is_told_at_once():
+    """Comparing thousands of features with thousands of others takes no time by the product of both."""
+    count = 30_000
+    table = FeatureColumns(tuple(NameAndType(f"old{i}", INT64) for i in range(count)), 1)
+    items = tuple(FeatureItem(f"new{i}", INT64) for i in range(count))
+    started = time.monotonic()
+
+    with pytest.raises(DecodeError, match="changed"):
+        table.put(FeaturesReply(([None] * count,), items), [0])
+
+    assert time.monotonic() - started < 3
+
+
+@pytest.mark.parametrize("raw", ["1677-09-21T00:12:43.145224192Z", "2262-04-11T23:47:16.854775808Z"])
+def test_moment_one_step_beyond_the_ends_is_refused(raw):
+    """The number that stands for NaT, and the first one too large, are not taken for moments."""
+    reply = reply_of([raw], typed("v.t", "timestamp"))
+
+    with pytest.raises(DecodeError, match="outside the years 1678 to 2261"):
+        FeatureColumns(schema_of(reply), 1).put(reply, [0])

@@ -122,3 +122,11 @@ def test_groups_of_lists_are_refused():
     """A column of lists cannot be grouped by, and the error says so."""
     with pytest.raises(InputError, match="Cannot group the calls by 'path'"):
         latency_quantiles(calls([0.1], path=[[1]]), by="path")
+
+
+def test_batch_in_place_of_its_calls_is_told():
+    """Who passes the batch itself is told which frame is meant."""
+    with pytest.raises(InputError) as caught:
+        latency_quantiles(object())
+
+    assert str(caught.value) == "Cannot read calls from object. Pass a frame, such as batch.calls()."

@@ -30,6 +30,7 @@ from tecton_nb.exceptions import (
 )
 from tecton_nb.transport.engine import MAX_BODY_BYTES, Engine
 from tecton_nb.transport.messages import HttpRequest
+from tecton_nb.transport.reply import ABORT, Reply
 from tecton_nb.transport.secret import Secret
 
 JSON = (("Content-Type", "application/json"),)
@@ -809,3 +810,34 @@ print("over")
 """)
 
     assert (done.stdout, done.stderr, done.returncode) == ("over\n", "", 0)
+
+
+def test_key_is_refused_in_clear_also_after_a_request_without_one():
+    """An address that was asked without a key before does not get one in clear."""
+    url = "http://nowhere.invalid/api"
+    with Engine(max_in_flight=1) as engine:
+        engine.submit(HttpRequest("GET", url), deadline_seconds=5).exception()
+
+        error = engine.submit(HttpRequest("GET", url, key=Secret("abc")), deadline_seconds=5).exception()
+
+    assert isinstance(error, SettingsError)
+    assert "not sent in clear" in str(error)
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        b"Content-Length: 2, 5\r\n",
+        b"Content-Length: +2\r\n",
+        b"Content-Length: 2\r\nContent-Length: 5\r\n",
+        b"Transfer-Encoding: strange\r\n",
+    ],
+)
+def test_head_of_unclear_length_is_refused_whatever_libcurl_takes(lines):
+    """Where a body ends is never guessed: what is left over would be the answer to the next request."""
+    reply = Reply(1_000)
+
+    taken = [reply.take_head_line(each) for each in (b"HTTP/1.1 200 OK\r\n", *lines.splitlines(keepends=True), b"\r\n")]
+
+    assert taken[-1] == ABORT
+    assert type(reply.refusal) is ProtocolError
