@@ -2,14 +2,17 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# Jupyter refuses to run as root, which is who one is in most containers, unless told so.
+AS_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 NBVAL := --nbval --nbval-current-env --nbval-cell-timeout=60 --nbval-sanitize-with tests/notebooks/sanitize.cfg
 
-.PHONY: help demo lab test lint types unit notebooks regenerate clean
+.PHONY: help demo lab test lint types tools unit notebooks benchmarks regenerate clean
 
 help:
 	@echo "make demo        fetch the features of real flights, write demo-output/"
 	@echo "make lab         open the notebooks in JupyterLab"
 	@echo "make test        set up and run everything that CI runs"
+	@echo "make benchmarks  measure the embedded server beside the framework it stands on"
 	@echo "make regenerate  run the notebooks anew and store their outputs"
 	@echo "make clean       remove what the other targets made"
 
@@ -19,7 +22,7 @@ demo: $(VENV)/.demo
 	@echo "Open the notebooks with: make lab"
 
 lab: $(VENV)/.lab
-	$(BIN)/jupyter lab notebooks
+	$(BIN)/jupyter lab notebooks $(AS_ROOT)
 
 test: lint types unit notebooks
 
@@ -30,11 +33,18 @@ lint: $(VENV)/.test
 types: $(VENV)/.test
 	$(BIN)/mypy
 
-unit: $(VENV)/.test
+# Programs that some tests need; where they cannot be had those tests skip and say so.
+tools:
+	@.ci/tools
+
+unit: $(VENV)/.test tools
 	$(BIN)/pytest tests --cov --cov-report=term-missing:skip-covered
 
 notebooks: $(VENV)/.test
 	$(BIN)/pytest notebooks $(NBVAL)
+
+benchmarks: $(VENV)/.test tools
+	$(BIN)/python tests/benchmarks/bench_server.py
 
 regenerate: $(VENV)/.test
 	$(BIN)/python notebooks/regenerate.py

@@ -1,4 +1,4 @@
-"""``tecton-nb``: the same things from a shell."""
+"""Tecton feature services from a shell: the same answers as in a notebook."""
 
 from __future__ import annotations
 
@@ -18,20 +18,30 @@ import pandas as pd
 import platformdirs
 import typer
 
+from .cli_store import StorePath, access_control, ingest, service_account
 from .client.service import FeatureService
 from .connect import API_KEY, connect
 from .demo import run_demo
 from .exceptions import InputError, SettingsError, TectonError, quoted, shown
 from .local.demo import DEMO_WORKSPACE, demo_server
+from .local.faults import read_faults
+from .local.server import FeatureServer
+from .transport.connection import USER_AGENT
+from .wire.catalogue import LATEST, VERSIONS
 from .wire.options import MetadataOptions
 from .wire.values import encode_value
 
 FAILURE, MISTAKE = 1, 2
+_HOST = "127.0.0.1"
 _AS_TEXT = {"string", "int64", "float64", "float32", "timestamp"}
 
 app = typer.Typer(
     add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__, rich_markup_mode=None
 )
+
+app.command()(ingest)
+app.add_typer(service_account, name="service-account")
+app.add_typer(access_control, name="access-control")
 
 Profile = Annotated[
     str | None,
@@ -40,6 +50,12 @@ Profile = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Service = Annotated[str, typer.Argument(metavar="SERVICE", help="Name of the feature service.")]
 Workspace = Annotated[str | None, typer.Option(help="Workspace, instead of the profile's.")]
+
+
+def _print_version(is_asked: bool) -> None:
+    if is_asked:
+        typer.echo(USER_AGENT.replace("/", " "))
+        raise typer.Exit
 
 
 def main() -> None:
@@ -54,6 +70,16 @@ def main() -> None:
         # The reader of a pipe has gone; writing to nowhere keeps the interpreter's exit quiet.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(FAILURE)
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_print_version, help="Print the version and end.")
+    ] = False,
+) -> None:
+    """Tecton feature services from a shell: the same answers as in a notebook."""
+    del version
 
 
 @app.command()
@@ -99,17 +125,49 @@ def features(
 
 @app.command()
 def serve(
+    definitions: Annotated[
+        Path | None, typer.Argument(metavar="FEATURES.TOML", help="Definitions to serve; the demo if there are none.")
+    ] = None,
     port: Annotated[int, typer.Option(min=0, max=65_535, help="Port; 0 takes a free one.")] = 0,
     api_key: Annotated[
         str | None, typer.Option(envvar=API_KEY, show_envvar=True, help="Key that clients must send; random if none.")
     ] = None,
-    workspace: Annotated[str, typer.Option(help="Workspace of the services.")] = DEMO_WORKSPACE,
+    workspace: Annotated[
+        str | None, typer.Option(help=f"Workspace of the demo's services. [default: {DEMO_WORKSPACE}]")
+    ] = None,
+    store: StorePath = None,
+    reload: Annotated[
+        bool, typer.Option("--reload", help="Load data anew that does not fit the store; accounts stay.")
+    ] = False,
+    metrics_version: Annotated[
+        str, typer.Option(help=f"Version of Tecton's documents whose metrics are shown: {' or '.join(VERSIONS)}.")
+    ] = LATEST,
+    faults: Annotated[Path | None, typer.Option(metavar="FAULTS.TOML", help="What to do wrong on purpose.")] = None,
+    host: Annotated[str, typer.Option(help="Address to listen on; any but loopback needs --allow-remote.")] = _HOST,
+    allow_remote: Annotated[
+        bool, typer.Option("--allow-remote", help="Let other machines in; keys and data then travel in clear (http).")
+    ] = False,
 ) -> None:
-    """Serve the demo services on 127.0.0.1 until interrupted."""
-    server = demo_server(port=port, api_key=api_key, workspace=workspace)
-    with server, _key_source(api_key, server.api_key) as key:
-        typer.echo(f"Serving {len(server.services)} feature services at {server.url}, workspace {workspace}, {key}")
-        _wait_for_interrupt()
+    """Serve definitions of your own, or the demo services, on 127.0.0.1 until interrupted."""
+    options: dict[str, Any] = {
+        "port": port,
+        "api_key": api_key,
+        "metrics_version": metrics_version,
+        "store": store,
+        "reload": reload,
+        "faults": read_faults(faults) if faults else (),
+        "host": host,
+        "allow_remote": allow_remote,
+    }
+    interruption = _interruption()
+    with _server(definitions, workspace, options) as server, _key_source(api_key, server.api_key) as key:
+        names = [workspace or DEMO_WORKSPACE] if definitions is None else sorted({s.workspace for s in server.services})
+        where = f"workspace{'' if len(names) == 1 else 's'} {' and '.join(shown(name, 80) for name in names)}"
+        served = sum(service.workspace in names for service in server.services)
+        typer.echo(f"Serving {served} feature services at {server.url}, {where}, {key}")
+        if server.faults.active:
+            typer.echo(f"Faults on purpose: {', '.join(fault.label for fault in server.faults.active)}", err=True)
+        interruption.wait()
 
 
 @app.command()
@@ -121,9 +179,22 @@ def demo(
     run_demo(output, rows, typer.echo)
 
 
+def _server(definitions: Path | None, workspace: str | None, options: dict[str, Any]) -> FeatureServer:
+    if definitions is None:
+        return demo_server(workspace=workspace or DEMO_WORKSPACE, **options)
+    if workspace is not None:
+        raise SettingsError(f"{quoted(definitions, 200)} names the workspaces of its services; leave out --workspace.")
+    return FeatureServer.from_file(definitions, **options)
+
+
 def _row(values: list[str], service: FeatureService) -> dict[str, Any]:
     types = dict(zip(*(service.inputs()[column] for column in ("name", "data_type")), strict=True))
-    return dict(_pair(text, types) for text in values)
+    row: dict[str, Any] = {}
+    for name, value in (_pair(text, types) for text in values):
+        if name in row:
+            raise InputError(f"{quoted(name)} is given twice; give it once.")
+        row[name] = value
+    return row
 
 
 def _pair(text: str, types: dict[str, str]) -> tuple[str, Any]:
@@ -193,11 +264,12 @@ def _key_source(given: str | None, key: str) -> Iterator[str]:
         path.unlink(missing_ok=True)
 
 
-def _wait_for_interrupt() -> None:
+def _interruption() -> threading.Event:
+    """Return what is set by Ctrl-C or a termination; in force before anything is made that must be cleaned up."""
     over = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: over.set())
-    over.wait()
+    return over
 
 
 def _show_warning(message: Warning | str, *_: object, **__: object) -> None:

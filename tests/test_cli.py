@@ -177,3 +177,19 @@ def _answer(url: str, key: str) -> bytes:
     )
     with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310
         return bytes(answer.read())
+
+
+def test_key_given_twice_is_refused(run):
+    """Of two values for one key none is taken in silence."""
+    status, _, err = run("features", FRAUD, "user_id=C1", "user_id=C2", "amount=1")
+
+    assert status == 2
+    assert err == "tecton-nb: 'user_id' is given twice; give it once.\n"
+
+
+def test_version_is_printed(run):
+    """`tecton-nb --version` tells which release is installed."""
+    status, out, _ = run("--version")
+
+    assert status == 0
+    assert out.startswith("tecton-nb 0.")

@@ -3,7 +3,7 @@
 `demo_server` starts one with real data; `FeatureServer` serves definitions of your own.
 """
 
-from .definitions import (
+from .definitions.views import (
     AggregatedView,
     Aggregation,
     BatchView,
@@ -14,17 +14,21 @@ from .definitions import (
     RealtimeView,
 )
 from .demo import demo_server
+from .http.connection import Limits
 from .server import FeatureServer
+from .serving.dialect import Dialect
 
 __all__ = [
     "AggregatedView",
     "Aggregation",
     "BatchView",
     "Definitions",
+    "Dialect",
     "Feature",
     "FeatureServer",
     "FeatureService",
     "Field",
+    "Limits",
     "RealtimeView",
     "demo_server",
 ]

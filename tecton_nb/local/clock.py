@@ -79,6 +79,14 @@ class LatencySource(Protocol):
         ...
 
 
+class DelaySource(Protocol):
+    """Decides by how much the retrieval of a view is late."""
+
+    def of_view(self, service: str, view: str) -> float:
+        """Return seconds for one row; `service` and `view` are names."""
+        ...
+
+
 class MeasuredLatency:
     """Reports what was measured."""
 

@@ -10,9 +10,9 @@ import pandas as pd
 
 from ..wire.types import BOOLEAN, FLOAT32, FLOAT64, INT64, STRING, TIMESTAMP, DataType
 from ..wire.values import decode_value
-from .definitions import Field
-from .plan import ServicePlan
-from .store import Store
+from .definitions.plan import ServicePlan
+from .definitions.views import Field
+from .storage.store import Store
 
 _DTYPES: dict[DataType, str] = {
     STRING: "string",

@@ -39,6 +39,7 @@ __all__ = [
     "read_query_features",
     "read_service_metadata",
     "write_error_body",
+    "write_feature_items",
     "write_get_features",
     "write_get_features_batch",
     "write_query_features",
@@ -70,6 +71,8 @@ class FeatureItem:
         One raw status text per row; empty if the answer has none.
     effective_time
         RFC 3339 text as it came; `None` for realtime features.
+    flat_type
+        The deprecated flat type to write beside the data type; reading leaves it out.
     """
 
     name: str | None = None
@@ -78,6 +81,7 @@ class FeatureItem:
     effective_time: str | None = None
     description: str | None = None
     tags: Mapping[str, str] | None = None
+    flat_type: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,6 +203,11 @@ def write_query_features(reply: FeaturesReply) -> bytes:
     pairs = zip(reply.rows, reply.join_keys, strict=True)
     results: list[JsonValue] = [without_empty({"features": row, "joinKeys": keys}) for row, keys in pairs]
     return _write(reply, "results", results, one_status=True)
+
+
+def write_feature_items(items: Iterable[FeatureItem]) -> bytes:
+    """Return the items as get-features puts them into ``metadata.features``, separated by commas."""
+    return b",".join([write_json(_item_json(item, one_status=True)) for item in items])
 
 
 def write_service_metadata(metadata: ServiceMetadata, *, legacy_types: bool = True) -> bytes:
@@ -369,6 +378,7 @@ def _item_json(item: FeatureItem, one_status: bool) -> JsonObject:
             "name": item.name,
             "effectiveTime": item.effective_time,
             "dataType": None if item.data_type is None else data_type_to_json(item.data_type),
+            "type": item.flat_type,
             "status": statuses,
             "description": item.description,
             "tags": None if not item.tags else {**item.tags},

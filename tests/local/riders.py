@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tecton_nb.local.access import Access, Account, ApiKey
-from tecton_nb.local.clock import Clock, FixedClock, Latency
-from tecton_nb.local.definitions import (
+from tecton_nb.local.clock import Clock, FixedClock, Latency, LatencySource, MeasuredLatency
+from tecton_nb.local.definitions.validation import check
+from tecton_nb.local.definitions.views import (
     AggregatedView,
     Aggregation,
     BatchView,
@@ -19,9 +19,9 @@ from tecton_nb.local.definitions import (
     Field,
     RealtimeView,
 )
-from tecton_nb.local.responder import Answer, Responder
-from tecton_nb.local.store import Store
-from tecton_nb.local.validation import check
+from tecton_nb.local.keys import Access, Account, ApiKey
+from tecton_nb.local.serving.responder import Answer, Responder
+from tecton_nb.local.storage.store import Store
 from tecton_nb.wire.types import (
     BOOLEAN,
     FLOAT32,
@@ -145,12 +145,42 @@ class CountedLatency:
 
 def rider_responder(clock: Clock | None = None, workspaces: frozenset[str] | None = frozenset({"prod"})) -> Responder:
     """A responder whose key reads `workspaces`."""
-    definitions = rider_definitions()
-    store = Store(definitions.stored_views)
-    for view, frame in rider_data().items():
+    return responder_of(rider_definitions(), rider_data(), clock=clock, workspaces=workspaces, latency=CountedLatency())
+
+
+def responder_of(
+    definitions: Definitions,
+    data: Mapping[str, pd.DataFrame],
+    *,
+    clock: Clock | None = None,
+    workspaces: frozenset[str] | None = None,
+    latency: LatencySource | None = None,
+    **more: Any,
+) -> Responder:
+    """A responder over data in memory, with the test key."""
+    store = Store(check(definitions).stored_views)
+    for view, frame in data.items():
         store.append(view, frame)
     access = Access([Account("test", ApiKey(KEY).digest(), workspaces)])
-    return Responder(definitions, store, access, clock=clock or FixedClock(NOW), latency=CountedLatency())
+    return Responder(
+        definitions, store, access, clock=clock or FixedClock(NOW), latency=latency or MeasuredLatency(), **more
+    )
+
+
+def rows_of(values: Mapping[str, str], view_key: str = "id", feature: str = "x") -> pd.DataFrame:
+    """One row per key, with one text feature, from 1970."""
+    return pd.DataFrame({view_key: [*values], feature: [*values.values()], "timestamp": pd.Timestamp(0, tz="UTC")})
+
+
+class Moving:
+    """A clock that is moved by hand."""
+
+    def __init__(self) -> None:
+        self.at = NOW
+
+    def now(self) -> int:
+        """Return where it stands."""
+        return self.at
 
 
 def post(responder: Responder, endpoint: str, body: object) -> Answer:

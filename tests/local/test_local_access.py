@@ -5,7 +5,7 @@ import pickle
 import pytest
 
 from tecton_nb.exceptions import SettingsError
-from tecton_nb.local.access import Access, Account, ApiKey
+from tecton_nb.local.keys import Access, Account, ApiKey
 
 KEY = ApiKey("s3cret-key")
 ACCESS = Access([Account("one", ApiKey("other").digest()), Account("two", KEY.digest(), frozenset({"prod"}))])

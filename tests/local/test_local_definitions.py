@@ -5,7 +5,10 @@ from dataclasses import replace
 import pytest
 
 from tecton_nb.exceptions import SettingsError
-from tecton_nb.local.definitions import (
+from tecton_nb.local.definitions.durations import nanoseconds
+from tecton_nb.local.definitions.plan import plan_service
+from tecton_nb.local.definitions.validation import check
+from tecton_nb.local.definitions.views import (
     AggregatedView,
     Aggregation,
     BatchView,
@@ -17,9 +20,6 @@ from tecton_nb.local.definitions import (
     full_name,
     ordered_features,
 )
-from tecton_nb.local.durations import nanoseconds
-from tecton_nb.local.plan import plan_service
-from tecton_nb.local.validation import check
 from tecton_nb.wire.types import FLOAT64, INT64, STRING
 
 USER = (Field("user_id", STRING),)

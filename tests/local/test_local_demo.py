@@ -11,11 +11,11 @@ import tecton_client
 
 from tecton_nb import local
 from tecton_nb.exceptions import SettingsError
-from tecton_nb.local.columns import packed_key
-from tecton_nb.local.documented import documented_definitions
-from tecton_nb.local.flight_services import flight_definitions
-from tecton_nb.local.flights import load_flights
-from tecton_nb.local.store import Store
+from tecton_nb.local.demonstration.documented import documented_definitions
+from tecton_nb.local.demonstration.flight_services import flight_definitions
+from tecton_nb.local.demonstration.flights import load_flights
+from tecton_nb.local.storage.store import Store
+from tecton_nb.local.storage.wire_columns import packed_key
 
 NOW = "2024-05-01T12:00:00Z"
 SERVICES = (

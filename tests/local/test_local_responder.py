@@ -8,11 +8,11 @@ import pandas as pd
 import pytest
 from riders import AUTHORIZATION, KEY, NOW, ask, post, rider_responder
 
-from tecton_nb.local.access import Access, Account, ApiKey
 from tecton_nb.local.clock import FixedClock, MeasuredLatency
-from tecton_nb.local.definitions import BatchView, Definitions, Feature, FeatureService, Field
-from tecton_nb.local.responder import Responder
-from tecton_nb.local.store import Store
+from tecton_nb.local.definitions.views import BatchView, Definitions, Feature, FeatureService, Field
+from tecton_nb.local.keys import Access, Account, ApiKey
+from tecton_nb.local.serving.responder import Responder
+from tecton_nb.local.storage.store import Store
 from tecton_nb.wire.types import STRING
 
 ROW = {"joinKeyMap": {"rider_id": "R-77"}, "requestContextMap": {"basket_value": 31.5}}
@@ -729,7 +729,7 @@ def test_response_above_two_mebibytes_is_answered_and_not_eligible():
 
 def test_failure_inside_the_server_is_500_without_a_traceback(responder, monkeypatch, caplog):
     """When the server itself fails, the answer says so and nothing else; the log has the rest."""
-    monkeypatch.setattr("tecton_nb.local.responder.read_vector", lambda *_: 1 / 0)
+    monkeypatch.setattr("tecton_nb.local.serving.vectors.Reader.vector", lambda *_: 1 / 0)
     status, body = refused(responder, "get-features", {"params": ETA})
 
     assert (status, body) == (500, error("Internal error", 13))
@@ -792,7 +792,7 @@ def test_metrics_page_is_prometheus_text_with_stage_and_type(responder):
     lines = answer.body.decode().splitlines()
 
     assert answer.content_type.startswith("text/plain; version=0.0.4")
-    assert [line.split()[2:4] for line in lines if line.startswith("# TYPE")] == [
+    assert [line.split()[2:4] for line in lines if line.startswith("# TYPE")][:6] == [
         ["feature_service_requests_total_rate", "gauge"],
         ["feature_service_requests_rate", "gauge"],
         ["feature_service_total_latency", "summary"],
@@ -800,7 +800,7 @@ def test_metrics_page_is_prometheus_text_with_stage_and_type(responder):
         ["feature_server_errors_rate", "gauge"],
         ["feature_server_utilization", "gauge"],
     ]
-    assert all(line.split()[3] == "[GA]" for line in lines if line.startswith("# HELP"))
+    assert [line.split()[3] for line in lines if line.startswith("# HELP")] == ["[GA]"] * 6 + ["[Preview]"] * 34
 
 
 class Moving:

@@ -8,9 +8,9 @@ import pytest
 from riders import NOW, rider_data, rider_definitions
 
 from tecton_nb.exceptions import InputError, SettingsError
-from tecton_nb.local.columns import packed_key
-from tecton_nb.local.definitions import AggregatedView, Aggregation, BatchView, Feature, Field
-from tecton_nb.local.store import Store
+from tecton_nb.local.definitions.views import AggregatedView, Aggregation, BatchView, Feature, Field
+from tecton_nb.local.storage.store import Store
+from tecton_nb.local.storage.wire_columns import packed_key
 from tecton_nb.wire.types import FLOAT64, INT64, STRING
 
 HOUR = 3_600 * 10**9
@@ -312,7 +312,7 @@ def test_store_is_read_and_appended_from_several_threads():
 
 def test_memory_of_read_rows_is_bounded(riders, monkeypatch):
     """Asking for ever new keys does not grow the process without end."""
-    monkeypatch.setattr("tecton_nb.local.store._REMEMBERED", 10)
+    monkeypatch.setattr("tecton_nb.local.storage.store._REMEMBERED", 10)
     for i in range(25):
         riders.read("rider_history", packed_key([f"R-{i}"]), NOW)
 

@@ -1,0 +1,1 @@
+"""The socket: what is checked before a request reaches the responder."""
