@@ -1,0 +1,28 @@
+"""All policy of a bulk run as functions of the time stated: no clock, no sleep, no thread, no randomness of its own.
+
+`Governor` is what a run holds; the rest are its parts.
+"""
+
+from .causes import MOST_ATTEMPTS, RULES, Cause, Rule, classify
+from .governor import RETRY_AFTER_CAP_SECONDS, Attempt, GiveUp, Governor, Retry, Stop
+from .quota import RetryQuota
+from .report import PolicyReport
+from .retry_after import retry_after_seconds, wait_asked_for
+
+__all__ = [
+    "MOST_ATTEMPTS",
+    "RETRY_AFTER_CAP_SECONDS",
+    "RULES",
+    "Attempt",
+    "Cause",
+    "GiveUp",
+    "Governor",
+    "PolicyReport",
+    "Retry",
+    "RetryQuota",
+    "Rule",
+    "Stop",
+    "classify",
+    "retry_after_seconds",
+    "wait_asked_for",
+]

@@ -1,0 +1,108 @@
+"""When the next request may start: a true rate limit, and pauses a server asks for."""
+
+from __future__ import annotations
+
+import math
+from typing import Final, Self
+
+from ...exceptions import InputError, quoted
+
+# Seen from the server, requests that left evenly arrive a little closer together or further apart:
+# two in a hundred less than asked for keep the bound there too.
+_AIM: Final = 0.98
+_BURST_SECONDS: Final = 0.04
+_LEAST_LATENESS_SECONDS: Final = 0.01
+_RESOLUTION_SECONDS: Final = 1e-9
+
+
+class RateGate:
+    """Lets at most `per_second` requests start in any second, wherever that second begins, and 5 % more at the utmost.
+
+    Starts are spread evenly. One that comes late may be made up for within 0.04 s, which is also the largest burst:
+    4 % of a second's requests, or one.
+
+    Parameters
+    ----------
+    per_second
+        More than 0; 0.2 is one every five seconds.
+    """
+
+    def __init__(self, per_second: float) -> None:
+        self._interval = 1 / (per_second * _AIM)
+        self._lateness = max(_LEAST_LATENESS_SECONDS, _BURST_SECONDS - 1 / per_second)
+        self._due = float("-inf")
+
+    @classmethod
+    def of(cls, wanted: float | None) -> Self | None:
+        """Return the gate for what a user asks for; `None` for no limit.
+
+        Raises
+        ------
+        InputError
+            If it is no number above 0.
+        """
+        if wanted is None:
+            return None
+        if isinstance(wanted, bool) or not isinstance(wanted, int | float) or not 0 < wanted < math.inf:
+            raise InputError(f"Cannot send {quoted(wanted)} requests per second. Give a number above 0, or None.")
+        return cls(float(wanted))
+
+    def wait(self, now: float) -> float:
+        """Return how many seconds the next request has to wait; 0 if it may start."""
+        return _rounded(self._due - self._lateness - now)
+
+    def take(self, now: float) -> None:
+        """Note that a request starts."""
+        self._due = max(self._due, now) + self._interval
+
+
+class Pause:
+    """Holds back every request to a host until the time it asked for."""
+
+    def __init__(self) -> None:
+        self._until = float("-inf")
+        self.seconds = 0.0
+
+    def hold(self, now: float, seconds: float) -> None:
+        """Start nothing for so long from now; a longer pause that runs already stays."""
+        until = now + seconds
+        if until > self._until:
+            self.seconds += until - max(now, self._until)
+            self._until = until
+
+    def wait(self, now: float) -> float:
+        """Return how many seconds the next request has to wait; 0 if it may start."""
+        return _rounded(self._until - now)
+
+
+class SleepWatch:
+    """Notices that the computer slept, or the process was stopped, from a clock that went on without it.
+
+    Parameters
+    ----------
+    longest_gap_seconds
+        Whoever uses it looks more often than this while requests are in flight; a longer gap is sleep.
+    """
+
+    def __init__(self, longest_gap_seconds: float = 1.0) -> None:
+        self._longest_gap = longest_gap_seconds
+        self._looked_at = float("inf")
+        self._woke_at = float("-inf")
+        self.seconds = 0.0
+
+    def look(self, now: float, *, is_busy: bool) -> None:
+        """Note that the process is awake; `is_busy` if requests have been in flight since the last look."""
+        gap = now - self._looked_at
+        if is_busy and gap > self._longest_gap:
+            self._woke_at = now
+            self.seconds += gap
+        self._looked_at = now
+
+    def slept_since(self, started_at: float) -> bool:
+        """Return whether there was sleep after `started_at`, when it was looked at too."""
+        return self._woke_at > started_at
+
+
+def _rounded(seconds: float) -> float:
+    # Less than the clock can tell would only be asked for again.
+    return seconds if seconds > _RESOLUTION_SECONDS else 0.0
