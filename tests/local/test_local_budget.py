@@ -1,6 +1,7 @@
 """The latency budget, delays of views and the hard time limit."""
 
 import threading
+from asyncio import CancelledError
 from time import perf_counter
 
 import httpx
@@ -222,3 +223,34 @@ def test_budget_cuts_over_the_socket():
 
     assert found.json() == {"result": {"features": [None, "A"]}}
     assert 0.2 <= took < 5
+
+
+@pytest.mark.parametrize("options", [{}, {"latencyBudgetMs": 10_000}])
+@pytest.mark.parametrize("error", [SystemExit, CancelledError])
+def test_function_that_wants_to_end_the_process_fails_alone(error, options):
+    """What ends a process or a task elsewhere is a failure of the realtime view; the server goes on."""
+
+    def stop(context, features):
+        raise error
+
+    definitions = Definitions(
+        (RealtimeView("stopping", (Feature("out", STRING),), stop),), (FeatureService("svc", ("stopping",)),)
+    )
+    with FeatureServer(definitions, api_key="budget-test-key") as server:
+        replies = [
+            httpx.post(
+                f"{server.url}/v1/feature-service/get-features",
+                headers={"Authorization": "Tecton-key budget-test-key"},
+                json={
+                    "params": {
+                        "featureServiceName": "svc",
+                        "metadataOptions": {"includeServingStatus": True},
+                        "requestOptions": options,
+                    }
+                },
+            )
+            for _ in range(2)
+        ]
+
+    assert [reply.status_code for reply in replies] == [200, 200]
+    assert all(reply.json()["metadata"]["features"] == [{"status": "UNKNOWN_STATUS"}] for reply in replies)

@@ -151,3 +151,10 @@ def test_mistake_in_definitions_is_told_in_one_sentence(sentence):
         check(MISTAKES[sentence])
 
     assert str(caught.value) == sentence
+
+
+@pytest.mark.parametrize("text", ["106752d", "999999d"])
+def test_duration_beyond_64_bits_of_nanoseconds_is_refused(text):
+    """A length that no event time can be compared with is refused with the longest one."""
+    with pytest.raises(SettingsError, match="the longest possible is '106751d'"):
+        nanoseconds(text, where="interval")

@@ -1,5 +1,6 @@
 """A store file: kept over restarts, appended to while it is served, refused in words when it does not fit."""
 
+import os
 import sqlite3
 import stat
 import subprocess
@@ -329,3 +330,39 @@ class LaterClock:
     def now(self) -> int:
         """Return nanoseconds since the epoch."""
         return (pd.Timestamp.now("UTC") + pd.Timedelta(days=2)).value
+
+
+def test_store_that_is_no_file_is_refused_and_left_alone(tmp_path):
+    """A named pipe, like a device such as /dev/null, is not replaced by a store."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+
+    with pytest.raises(SettingsError, match="is no file"):
+        Database(pipe)
+
+    assert pipe.is_fifo()
+
+
+@pytest.mark.parametrize("is_there", [True, False])
+def test_link_to_a_store_stays_a_link(tmp_path, is_there):
+    """The file that a link names becomes the store, also if it is empty or missing."""
+    target, link = tmp_path / "target.db", tmp_path / "link.db"
+    link.symlink_to(target)
+    if is_there:
+        target.touch()
+
+    Database(link).close()
+
+    assert link.is_symlink()
+    assert target.stat().st_size > 0
+    assert stat.S_IMODE(target.stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize("time", ["9999-12-31T00:00:00Z", "0001-01-01T00:00:00Z"])
+def test_event_time_that_nanoseconds_cannot_hold_is_refused_in_words(time):
+    """A far date, as files write it for 'never', is told with its column."""
+    views = (BatchView("v", (JoinKey("id", STRING),), (Feature("x", FLOAT64),)),)
+    frame = pd.DataFrame({"id": ["a"], "x": [1.0], "timestamp": [pd.Timestamp(time)]})
+
+    with Store(views) as store, pytest.raises(SettingsError, match="'timestamp' of view 'v' holds what is no time"):
+        store.append("v", frame)

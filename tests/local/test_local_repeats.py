@@ -288,3 +288,25 @@ def test_many_different_heads_do_not_grow_without_end(server, at_once):
 
     assert set(statuses) == {200}
     assert not at_once
+
+
+def test_long_head_is_not_remembered(server, at_once):
+    """A head of many long headers is answered like any other, and takes no memory afterwards."""
+    extra = "".join(f"X-{i}: {'a' * 2_000}\r\n" for i in range(5))
+    with Wire(server) as wire:
+        statuses = [wire.ask(wire.request(body_of("a"), extra=extra))[0] for _ in range(3)]
+
+    assert statuses == [200, 200, 200]
+    assert at_once == []
+
+
+def test_key_with_quotes_is_not_told_back_either():
+    """A key that JSON writes with escapes is taken out of errors in that form, on the first request and later ones."""
+    key = 'quote"and\\slash'
+    bad = json.dumps({"params": {"featureServiceName": key}}).encode()
+    good = body_of("a") + b" " * 40
+    with FeatureServer(DEFINITIONS, data=DATA, api_key=key) as running, Wire(running) as wire:
+        answers = [wire.ask(wire.request(text.ljust(200), key=key)) for text in (bad, good, bad)]
+
+    assert [status for status, _, _ in answers] == [404, 200, 404]
+    assert all("quote" not in json.loads(body).get("message", "") for _, _, body in answers)

@@ -8,7 +8,7 @@ import pytest
 from riders import NOW, rider_data, rider_definitions
 
 from tecton_nb.exceptions import InputError, SettingsError
-from tecton_nb.local.definitions.views import AggregatedView, Aggregation, BatchView, Feature, Field
+from tecton_nb.local.definitions.views import AggregatedView, Aggregation, BatchView, Feature, Field, ordered_features
 from tecton_nb.local.storage.store import Store
 from tecton_nb.local.storage.wire_columns import packed_key
 from tecton_nb.wire.types import FLOAT64, INT64, STRING
@@ -317,3 +317,20 @@ def test_memory_of_read_rows_is_bounded(riders, monkeypatch):
         riders.read("rider_history", packed_key([f"R-{i}"]), NOW)
 
     assert riders.read("rider_history", R77, NOW).is_present
+
+
+def test_infinity_and_its_opposite_add_up_to_nan_without_a_warning():
+    """Both infinities in one window make its sum and mean NaN, in one append or two, and nothing is warned of."""
+    times = pd.to_datetime(["2024-01-01T00:00:00Z", "2024-01-01T00:10:00Z"])
+    events = pd.DataFrame({"user_id": ["u", "u"], "amount": [float("inf"), float("-inf")], "timestamp": times})
+    now = pd.Timestamp("2024-01-01T01:00:00Z").value
+    names = [feature.name for feature in ordered_features(SPEND)]
+    found = []
+    for frames in ([events], [events.iloc[:1], events.iloc[1:]]):
+        with Store([SPEND]) as store:
+            for frame in frames:
+                store.append("spend", frame)
+            found.append(dict(zip(names, store.read("spend", packed_key(["u"]), now).values, strict=True)))
+
+    assert found[0] == found[1]
+    assert found[0]["amount_sum_1h_1h"] == found[0]["amount_mean_1h_1h"] == "NaN"

@@ -633,3 +633,22 @@ def test_example_is_read_without_a_word(example):
 
     assert sorted(found.data) == ["user_country_payments", "user_payments", "user_profile"]
     assert json.loads(json.dumps(found.now)) == pd.Timestamp("2024-05-01T12:00:00Z").value
+
+
+@pytest.mark.parametrize("instant", ["0001-01-01T00:00:00Z", "9999-12-31", "NaT", ""])
+def test_instant_that_nanoseconds_cannot_hold_is_refused(example, instant):
+    """A clock that cannot stand there is a mistake of the file, not a traceback and not the year 1677."""
+    text = example.read_text()
+    lines = [line for line in text.splitlines() if not line.startswith("now")]
+    example.write_text("\n".join([f'now = "{instant}"', *lines]))
+
+    with pytest.raises(SettingsError, match=r"at `now`: .* is no instant"):
+        read_features_file(example)
+
+
+def test_module_that_wants_to_end_the_process_is_told(example):
+    """A module that calls sys.exit is one that cannot be run, and the sentence says so."""
+    (example.parent / "realtime.py").write_text("raise SystemExit(3)\n")
+
+    with pytest.raises(SettingsError, match="cannot be run: SystemExit: 3"):
+        read_features_file(example)

@@ -8,6 +8,8 @@ from ...exceptions import SettingsError, quoted
 
 SECOND = 1_000_000_000
 _UNITS = {"s": SECOND, "m": 60 * SECOND, "h": 3_600 * SECOND, "d": 86_400 * SECOND}
+# Event times are nanoseconds in 64 bits; a longer one does not fit.
+_LONGEST = 106_751 * _UNITS["d"]
 _TEXT = re.compile(r"([1-9]\d{0,5})([smhd])", re.ASCII)
 
 
@@ -24,11 +26,14 @@ def nanoseconds(text: str, *, where: str) -> int:
     Raises
     ------
     SettingsError
-        If the text is no such length.
+        If the text is no such length, or more than 64 bits of nanoseconds.
     """
     match = _TEXT.fullmatch(text) if isinstance(text, str) else None
     if match is None:
         raise SettingsError(
             f"Cannot read {quoted(text)} as the {where}: write a whole number and a unit, such as '10m', '1h' or '7d'."
         )
-    return int(match[1]) * _UNITS[match[2]]
+    length = int(match[1]) * _UNITS[match[2]]
+    if length > _LONGEST:
+        raise SettingsError(f"Cannot read {quoted(text)} as the {where}: the longest possible is '106751d'.")
+    return length

@@ -65,7 +65,7 @@ def _loaded(name: str, folder: Path) -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise SettingsError(
             f"The module {quoted(name)} cannot be run: {type(error).__name__}: {shown(error, 200)}."
         ) from error

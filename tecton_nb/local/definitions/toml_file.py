@@ -100,10 +100,12 @@ def _instant(top: Table) -> int:
     given: Any = top.values["now"]
     try:
         instant = pd.Timestamp(given)
-        aware = instant.tz_localize("UTC") if instant.tzinfo is None else instant.tz_convert("UTC")
+        if not pd.isna(instant):
+            aware = instant.tz_localize("UTC") if instant.tzinfo is None else instant.tz_convert("UTC")
+            return int(aware.as_unit("ns").value)
     except (TypeError, ValueError):
-        top.refuse("now", f"{quoted(given)} is no instant; write one such as 2024-05-01T12:00:00Z")
-    return int(aware.as_unit("ns").value)
+        pass
+    top.refuse("now", f"{quoted(given)} is no instant; write one such as 2024-05-01T12:00:00Z")
 
 
 def _view(name: str, table: Table) -> View:

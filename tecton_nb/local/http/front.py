@@ -178,7 +178,11 @@ def _has_plain_framing(request: web.BaseRequest) -> bool:
 def _without_key(answer: Answer, authorization: str) -> Answer:
     """Return an error answer; one that quotes what the client sent must not quote its key."""
     key = authorization.partition(" ")[2].strip().encode("utf-8", "surrogateescape")
-    return replace(answer, body=answer.body.replace(key, b"...")) if len(key) >= _SHORTEST_SECRET else answer
+    if len(key) < _SHORTEST_SECRET:
+        return answer
+    # In the JSON of the answer quotes and backslashes stand escaped.
+    escaped = key.replace(b"\\", b"\\\\").replace(b'"', b'\\"')
+    return replace(answer, body=answer.body.replace(escaped, b"..."))
 
 
 def _response(answer: Answer) -> web.Response:

@@ -22,6 +22,8 @@ from .connection import SAFE_HEADERS, Connection, Connections, Limits
 
 _END_OF_HEAD = b"\r\n\r\n"
 _KEPT = 64
+# A client could fill the memory with 64 long heads on each of its connections.
+_LONGEST_HEAD = 8 * 1024
 _HEAD = "".join(
     f"{line}\r\n" for line in ("HTTP/1.1 200 OK", *(f"{name}: {value}" for name, value in SAFE_HEADERS.items()))
 ).encode("latin-1")
@@ -120,7 +122,7 @@ class RepeatingConnection(Connection):
         # A lone line feed might end a line for one reader and not for another.
         has_plain_lines = head.count(b"\n") == head.count(b"\r\n")
         is_whole = isinstance(body, StreamReader) and body.is_eof() and len(data) == len(head) + length
-        return (head, length) if has_plain_lines and is_whole else None
+        return (head, length) if has_plain_lines and is_whole and len(head) <= _LONGEST_HEAD else None
 
 
 def ok_answer(body: bytes) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from asyncio import CancelledError
 from collections.abc import Mapping
 from concurrent.futures import Future
 from time import perf_counter
@@ -121,7 +122,8 @@ class _Function:
             return computed_part(self.view.name, [write(found.get(name)) for name, write in self._writers])
         except InputError as error:
             _log.warning("The realtime view '%s' returned what it does not declare: %s", self.view.name, error)
-        except Exception:  # noqa: BLE001
+        # What would end the process, or pass for a client that went away, is a failure of the function like any other.
+        except (Exception, SystemExit, CancelledError):  # noqa: BLE001
             _log.warning("The realtime view '%s' failed.", self.view.name, exc_info=True)
         return self.failed(UNKNOWN_STATUS)
 

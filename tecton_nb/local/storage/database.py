@@ -151,6 +151,10 @@ def _make_unless_there(path: Path) -> None:
     must not be opened and closed here: that would end the locks that SQLite holds on it in this
     process, and another process could take the write-ahead log away.
     """
+    # What a link names is made; the link stays one.
+    path = Path(os.path.realpath(path))
+    if path.exists() and not path.is_file():
+        raise SettingsError(f"The store {quoted(path, 200)} is no file; name another one.")
     if path.exists() and path.stat().st_size:
         return
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")

@@ -167,6 +167,7 @@ class TileLayout:
         for start, stop in pairwise(edges):
             yield int(owners[start]), Tiles(index[start:stop], values[start:stop])
 
+    @np.errstate(invalid="ignore")
     def merge(self, old: Tiles, new: Tiles) -> Tiles:
         """Return one set of tiles with the events of both."""
         index = np.union1d(old.index, new.index)
@@ -175,7 +176,7 @@ class TileLayout:
         for i, (column, statistic) in enumerate(self.columns):
             left, right = (side[:, i] for side in sides)
             if statistic in {"count", "sum"}:
-                merged[:, i] = np.nan_to_num(left, nan=0.0) + np.nan_to_num(right, nan=0.0)
+                merged[:, i] = left + right
             elif statistic == "last":
                 at = self._place[column, "last_at"]
                 merged[:, i] = np.where(_at_or_before(sides[0][:, at], sides[1][:, at]), right, left)
@@ -194,10 +195,13 @@ class TileLayout:
             raise InputError(f"Cannot aggregate {what} in {where}: pass numbers.") from None
 
     def _spread(self, tiles: Tiles, index: Indices) -> Matrix:
-        values = np.full((len(index), self.width), np.nan)
+        # What is not there adds nothing; NaN would be taken for a sum of both infinities.
+        values = np.full((len(index), self.width), [0.0 if s in {"count", "sum"} else np.nan for _, s in self.columns])
         values[np.searchsorted(index, tiles.index)] = tiles.values
         return values
 
+    # Infinity and its opposite add up to NaN, which is an answer and nothing to warn of.
+    @np.errstate(invalid="ignore")
     def _reduced(self, part: Matrix) -> list[float]:
         if self._additive:
             return [float(total) for total in np.add.reduce(part, axis=0)]
@@ -228,6 +232,7 @@ def _at_or_before(left: Column, right: Column) -> npt.NDArray[np.bool_]:
     return np.isnan(left) | (right >= left)
 
 
+@np.errstate(invalid="ignore")
 def _statistic(numbers: pd.Series, offsets: Indices, keys: list[pd.Series], statistic: str) -> pd.Series:
     if statistic == "last_at":
         numbers = pd.Series(np.where(numbers.isna(), np.nan, offsets.astype(np.float64)))

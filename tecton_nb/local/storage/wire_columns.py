@@ -85,14 +85,15 @@ def event_times(frame: pd.DataFrame, view: StoredView) -> npt.NDArray[np.int64]:
     """
     column = frame[view.timestamp]
     try:
-        times = pd.to_datetime(column, utc=True, format="ISO8601" if column.dtype.kind in "OT" else None)
+        found = pd.to_datetime(column, utc=True, format="ISO8601" if column.dtype.kind in "OT" else None)
+        times = found.dt.as_unit("ns")
     except (TypeError, ValueError) as error:
         raise SettingsError(
             f"The column {quoted(view.timestamp)} of view {quoted(view.name)} holds what is no time: {error}."
         ) from error
     if times.isna().any():
         raise SettingsError(f"The column {quoted(view.timestamp)} of view {quoted(view.name)} has missing times.")
-    return times.dt.as_unit("ns").to_numpy(dtype="datetime64[ns]").astype(np.int64)
+    return times.to_numpy(dtype="datetime64[ns]").astype(np.int64)
 
 
 def packed_key(values: Sequence[JsonValue]) -> bytes:
