@@ -8,9 +8,11 @@ may read it (mode 0600). Join keys are there as digests only, which guessing may
 
 from __future__ import annotations
 
+import ctypes
 import os
 import sqlite3
 import threading
+import weakref
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
@@ -69,6 +71,7 @@ class Ledger:
         self._is_closed = False
         self._came_lock = threading.Lock()
         self._file_lock = threading.RLock()
+        _MADE.add(self)
 
     @classmethod
     def open(cls, path: str | os.PathLike[str], scope: LedgerScope) -> Self:
@@ -125,7 +128,7 @@ class Ledger:
         Does nothing once the ledger is broken or closed, and with an answer larger than we would read:
         the row is then asked for again.
         """
-        if self.is_broken or self._is_closed or len(body) > MAX_BODY_BYTES or len(keys) > MAX_ROWS:
+        if self._takes_nothing() or len(body) > MAX_BODY_BYTES or len(keys) > MAX_ROWS:
             return
         answer = Packed(body, tuple(keys), is_batch)
         with self._came_lock:
@@ -146,9 +149,12 @@ class Ledger:
             If the file cannot be written. What was committed before is intact, the ledger is broken from
             now on and remembers nothing more; the run may go on without it.
         """
+        if self._takes_nothing():
+            return 0
         with self._file_lock:
             came = self._taken()
-            if not came or self._is_closed or self._is_inherited():
+            # Asked again: it may have ended while this waited.
+            if not came or self._takes_nothing():
                 return 0
             try:
                 return self._write(came)
@@ -163,8 +169,10 @@ class Ledger:
 
     def close(self) -> None:
         """Commit and close; errors as `commit`. Calling it again does nothing."""
+        if self._is_inherited():
+            return
         with self._file_lock:
-            if self._is_closed or self._is_inherited():
+            if self._is_closed:
                 return
             try:
                 self.commit()
@@ -183,8 +191,11 @@ class Ledger:
                 raise
             error.add_note(str(unwritten))
 
+    def _takes_nothing(self) -> bool:
+        return self.is_broken or self._is_closed or self._is_inherited()
+
     def _is_inherited(self) -> bool:
-        """Whether this is the copy in a forked child: closing it there would take the log from the parent."""
+        """Whether this is the copy in a forked child: the file is its parent's, and its locks may be held for ever."""
         return os.getpid() != self._process
 
     def _found(self, keys: Sequence[bytes]) -> Iterator[tuple[int, int, int, int]]:
@@ -253,6 +264,22 @@ class Ledger:
             (count,) = self._connection.execute("SELECT count(*) FROM rows").fetchone()
             return f"The {count:,} rows committed before are intact in it, later ones are not kept. "
         return "Later rows are not kept. "
+
+
+_MADE: weakref.WeakSet[Ledger] = weakref.WeakSet()
+
+
+def _leave_to_the_parent() -> None:
+    """Keep the connections that a forked child inherits from ever being closed in it, its end included.
+
+    SQLite would take a copy for the last connection and remove the log that the parent still writes to.
+    """
+    for ledger in _MADE:
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(ledger._connection))
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_leave_to_the_parent)
 
 
 def _kept_rows(answer: Packed) -> int:

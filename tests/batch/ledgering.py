@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import random
 import sqlite3
+import subprocess
 import sys
 from collections.abc import Iterable, Sequence
 from contextlib import closing
@@ -62,6 +63,13 @@ def change(path: Path, *statements: str, values: Iterable[object] = ()) -> None:
         for statement in statements[:-1]:
             connection.execute(statement)
         connection.execute(statements[-1], tuple(values))
+
+
+def run_python(program: str, path: Path) -> subprocess.CompletedProcess[str]:
+    """Run a program in a process of its own; it may import this module, and gets the path as its argument."""
+    there = {**os.environ, "PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), *sys.path])}
+    command = [sys.executable, "-c", program, str(path)]
+    return subprocess.run(command, env=there, capture_output=True, text=True, check=False)  # noqa: S603
 
 
 def large_body_of(number: int) -> bytes:

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from ledgering import SCOPE, body_of, change, held, key_of, query
+from ledgering import SCOPE, body_of, change, held, key_of, query, run_python
 
 from tecton_nb.batch import ledger_blocks
 from tecton_nb.batch.ledger import KeptAnswer, Ledger, LedgerScope
@@ -269,25 +269,43 @@ def _interrupt(_: object) -> bytes:
     raise KeyboardInterrupt
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="this computer cannot fork")
-def test_forked_child_leaves_the_file_to_its_parent(path):
-    """A worker forked in the middle of a run may close its copy; the parent's commits stay safe."""
-    with Ledger.open(path, SCOPE) as ledger:
-        ledger.keep(b"1", [A], is_batch=False)
-        ledger.commit()
-        ledger.keep(b"2", [B], is_batch=False)
-        child = os.fork()
-        if child == 0:
-            ledger.close()
-            os._exit(0)
-        os.waitpid(child, 0)
-        is_log_there = Path(f"{path}-wal").exists()
-        ledger.commit()
-        snapshot = _copied(path, path.parent / "copy")
+FORK = """
+import os, sys, threading
+from ledgering import *
+ledger = Ledger.open(sys.argv[1], SCOPE)
+ledger.keep(b"1", [key_of(0)], is_batch=False)
+ledger.commit()
+ledger.keep(b"2", [key_of(1)], is_batch=False)
+busy, over = threading.Event(), threading.Event()
+def work():
+    with ledger._file_lock, ledger._came_lock:
+        busy.set()
+        over.wait()
+worker = threading.Thread(target=work)
+worker.start()
+busy.wait()
+child = os.fork()
+if child == 0:
+    {end}
+os.waitpid(child, 0)
+over.set()
+worker.join()
+ledger.commit()
+os.kill(os.getpid(), 9)
+"""
 
-    with Ledger.open(snapshot, SCOPE) as copy:
-        found = held(copy, [A, B])
-    assert is_log_there
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this computer cannot fork")
+@pytest.mark.parametrize(
+    "end", ["ledger.keep(b'3', [key_of(0)], is_batch=False); ledger.close(); os._exit(0)", "sys.exit()"]
+)
+def test_forked_child_leaves_the_file_to_its_parent(path, end):
+    """A worker forked in a run may close its copy or just end: it never waits, and what the parent commits is safe."""
+    done = run_python(FORK.format(end=end), path)
+
+    with Ledger.open(path, SCOPE) as ledger:
+        found = held(ledger, [A, B])
+    assert ("Traceback" in done.stderr, done.returncode) == (False, -9)
     assert found == {0: b"1", 1: b"2"}
 
 

@@ -7,8 +7,6 @@ import random
 import re
 import sqlite3
 import struct
-import subprocess
-import sys
 import tracemalloc
 import warnings
 import zipfile
@@ -17,9 +15,8 @@ from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
-import ledgering
 import pytest
-from ledgering import SCOPE, change, held, key_of, query
+from ledgering import SCOPE, change, held, key_of, query, run_python
 
 from tecton_nb.batch.ledger import Ledger
 from tecton_nb.exceptions import LedgerError
@@ -234,16 +231,12 @@ IN_USE = (
     "Cannot open the resume file 'flights.tnb': database is locked. "
     "Another run is using it: wait for its end, or name another file."
 )
-OPEN_IT = "from ledgering import *; Ledger.open(sys.argv[1], SCOPE)"
+OPEN_IT = "import sys; from ledgering import *; Ledger.open(sys.argv[1], SCOPE)"
 
 
 def opened_elsewhere(path: Path) -> str:
     """Last line of a second process that opens the file."""
-    there = {**os.environ, "PYTHONPATH": os.pathsep.join([str(Path(ledgering.__file__).parent), *sys.path])}
-    done = subprocess.run(  # noqa: S603
-        [sys.executable, "-c", OPEN_IT, str(path)], env=there, capture_output=True, text=True, check=False
-    )
-    return (done.stderr.splitlines() or [""])[-1]
+    return (run_python(OPEN_IT, path).stderr.splitlines() or [""])[-1]
 
 
 def test_second_run_on_a_file_is_refused_while_the_first_lasts(path):

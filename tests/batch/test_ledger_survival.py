@@ -13,7 +13,7 @@ from pathlib import Path
 
 import ledgering
 import pytest
-from ledgering import SCOPE, body_of, held, key_of, large_body_of, query
+from ledgering import SCOPE, body_of, held, key_of, large_body_of, query, run_python
 
 from tecton_nb.batch.ledger import Ledger
 from tecton_nb.exceptions import LedgerError
@@ -157,11 +157,8 @@ def test_file_that_may_not_grow_keeps_what_was_committed(tmp_path):
     if os.name == "nt":
         pytest.skip("Windows has no limit for the size of a file.")
     path = tmp_path / "flights.tnb"
-    there = {**os.environ, "PYTHONPATH": os.pathsep.join([str(Path(ledgering.__file__).parent), *sys.path])}
 
-    done = subprocess.run(  # noqa: S603
-        [sys.executable, "-c", FULL, str(path)], env=there, capture_output=True, text=True, check=False
-    )
+    done = run_python(FULL, path)
 
     committed = [int(line.split()[0]) for line in done.stdout.splitlines()]
     said = done.stderr.splitlines()[-1]
