@@ -269,13 +269,20 @@ def _interrupt(_: object) -> bytes:
     raise KeyboardInterrupt
 
 
-FORK = """
+BEGUN = """
 import os, sys, threading
 from ledgering import *
 ledger = Ledger.open(sys.argv[1], SCOPE)
 ledger.keep(b"1", [key_of(0)], is_batch=False)
 ledger.commit()
 ledger.keep(b"2", [key_of(1)], is_batch=False)
+"""
+CHILD_ENDS = """
+if not (child := os.fork()):
+    sys.exit()
+os.waitpid(child, 0)
+"""
+CHILD_CLOSES_WHILE_A_THREAD_COMMITS = """
 busy, over = threading.Event(), threading.Event()
 def work():
     with ledger._file_lock, ledger._came_lock:
@@ -284,24 +291,25 @@ def work():
 worker = threading.Thread(target=work)
 worker.start()
 busy.wait()
-child = os.fork()
-if child == 0:
-    {end}
+if not (child := os.fork()):
+    ledger.keep(b"3", [key_of(0)], is_batch=False)
+    ledger.close()
+    os._exit(0)
 os.waitpid(child, 0)
 over.set()
 worker.join()
+"""
+KILLED = """
 ledger.commit()
 os.kill(os.getpid(), 9)
 """
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this computer cannot fork")
-@pytest.mark.parametrize(
-    "end", ["ledger.keep(b'3', [key_of(0)], is_batch=False); ledger.close(); os._exit(0)", "sys.exit()"]
-)
-def test_forked_child_leaves_the_file_to_its_parent(path, end):
+@pytest.mark.parametrize("forked", [CHILD_ENDS, CHILD_CLOSES_WHILE_A_THREAD_COMMITS], ids=["ends", "closes"])
+def test_forked_child_leaves_the_file_to_its_parent(path, forked):
     """A worker forked in a run may close its copy or just end: it never waits, and what the parent commits is safe."""
-    done = run_python(FORK.format(end=end), path)
+    done = run_python(BEGUN + forked + KILLED, path)
 
     with Ledger.open(path, SCOPE) as ledger:
         found = held(ledger, [A, B])
