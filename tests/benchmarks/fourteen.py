@@ -1,4 +1,4 @@
-"""Answers of a service with 14 features and all metadata, 2.4 KB for one row; every value is made from the row's key."""
+"""Answers of a service with 14 features and all metadata, 2.4 KB for one row; each value is made from the row's key."""
 
 from __future__ import annotations
 
