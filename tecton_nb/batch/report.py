@@ -7,15 +7,11 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from ..reprs import Card, Section, human_seconds, mimebundle
-from ..transport.policy import Cause, PolicyReport
+from ..transport.policy import PolicyReport
 from ..wire.types import JsonObject
 
 # Of each part; the rest goes on from part to part.
 _SUMMED = ("rows", "unique", "resumed", "failed", "not_fetched", "calls", "seconds")
-
-
-def _counts(kept: dict[str, int]) -> dict[Cause, int]:
-    return {Cause(name): int(count) for name, count in kept.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,11 +91,7 @@ class BatchReport(PolicyReport):
     def to_json(self) -> JsonObject:
         """Return it for a manifest."""
         parts: JsonObject = {item.name: getattr(self, item.name) for item in fields(self)}
-        counts: JsonObject = {
-            name: {cause.value: count for cause, count in getattr(self, name).items()}
-            for name in ("failures", "retries")
-        }
-        return {**parts, **counts, "concurrency": [list(sample) for sample in self.concurrency]}
+        return {**parts, "concurrency": [list(sample) for sample in self.concurrency]}
 
     @classmethod
     def from_json(cls, kept: JsonObject) -> BatchReport:
@@ -112,7 +104,7 @@ class BatchReport(PolicyReport):
         """
         parts: dict[str, Any] = dict(kept)
         parts["concurrency"] = tuple((float(seconds), int(limit)) for seconds, limit in parts["concurrency"])
-        return cls(**(parts | {name: _counts(parts[name]) for name in ("failures", "retries")}))
+        return cls(**parts)
 
     def facts(self) -> tuple[tuple[str, str], ...]:
         """Return what a card shows of it."""
@@ -139,9 +131,7 @@ class BatchReport(PolicyReport):
             ("rate limit", human_seconds(self.rate_wait_seconds)),
             ("computer asleep", human_seconds(self.asleep_seconds)),
         )
-        tried = tuple(
-            (cause.value, str(count), str(self.retries.get(cause, 0))) for cause, count in self.failures.items()
-        )
+        tried = tuple((cause, str(count), str(self.retries.get(cause, 0))) for cause, count in self.failures.items())
         sections = (
             Section("Failed attempts", ("cause", "failed", "tried again"), tried),
             Section("Waits", ("what for", "time"), waits, is_open=False),
