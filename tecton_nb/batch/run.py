@@ -18,7 +18,7 @@ import numpy as np
 
 from ..exceptions import BatchStoppedError, DecodeError, LedgerError, TectonError
 from ..frames.assemble import Schema
-from ..transport.answers import http_error, readable
+from ..transport.answers import http_error, readable, without_key
 from ..transport.connection import Connection
 from ..transport.exchange import Lane
 from ..transport.messages import HttpAnswer
@@ -27,6 +27,7 @@ from ..wire.requests import RequestTemplate, read_row
 from .asking import Asker
 from .gathered import Gathered
 from .ledger import Ledger
+from .origin import Origin
 from .plan import Plan
 from .queue import Queue, Unit
 from .report import BatchProgress, BatchReport
@@ -54,14 +55,12 @@ _GOES_ON = BatchStoppedError("There is no answer yet: the run goes on.")
 class BatchSettings:
     """What a run is for and how it is to go: the arguments of ``FeatureService.get_features_batch``, checked."""
 
-    service: str
+    origin: Origin
     schema: Schema
     template: RequestTemplate
     connection: Connection
     deadline_seconds: float
-    concurrency: int | Literal["auto"] = "auto"
     rows_per_call: int | Literal["auto"] = "auto"
-    requests_per_second: float | None = None
 
 
 class BatchRun:
@@ -98,7 +97,7 @@ class BatchRun:
         self._governor = governor
         self._ledger = ledger
         self._clock = clock
-        self._gathered = Gathered(plan, settings.schema)
+        self._gathered = Gathered(plan, settings.schema, partial(without_key, key=settings.connection.key))
         self._keys = [ledger.key_of(read_row(row)) for row in plan.requests] if ledger else []
         self._resumed = self._resume()
         self._queue = Queue(np.flatnonzero(self._gathered.missing()).tolist(), self._rows_per_call())
@@ -174,7 +173,7 @@ class BatchRun:
             if not self.is_over:
                 gathered.fail_rest(_GOES_ON)
             report = self._report(gathered)
-        return FeatureBatch(self._settings.service, gathered, report)
+        return FeatureBatch(self._settings.origin, gathered, report)
 
     def close(self) -> None:
         """Commit and close the resume file."""
@@ -195,6 +194,8 @@ class BatchRun:
         if self._ledger is not None:
             for kept in self._ledger.finished(self._keys):
                 self._gathered.take(kept.body, kept.positions, is_batch=kept.is_batch)
+            # What was kept and cannot be read is asked for again.
+            self._gathered.unreadable()
         return self._gathered.done
 
     def _pump(self) -> float | None:
@@ -216,12 +217,18 @@ class BatchRun:
             due_in = self._queue.due_in(now)
             allowed_in = None if due_in is None else self._governor.wait_before_start(now)
             if due_in is None or allowed_in is None:
+                self._heed_stop()
                 return None
             if allowed_in > 0 and self._held_since is None:
                 self._held_since = now
             if max(due_in, allowed_in) > 0:
                 return max(due_in, allowed_in)
             self._start(self._queue.pop(now), now)
+
+    def _heed_stop(self) -> None:
+        # A governor that outlived an earlier part may have stopped there already.
+        if self._governor.stopped is not None:
+            self._give_up_rest(self._governor.stopped)
 
     def _start(self, unit: Unit, now: float) -> None:
         unit.starts(self._governor.started(now, unit.retry), now, self._held_since)
@@ -313,6 +320,8 @@ class BatchRun:
             self._gathered.fail(unit.positions, unit.error or error, unit.attempts)
 
     def _end(self) -> None:
+        for position, error in self._gathered.unreadable().items():
+            self._gathered.fail([position], error, attempts=1)
         if self._rest is not None:
             self._gathered.fail_rest(self._rest)
         self._ended_at = self._clock()
