@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Self, TypeAlias
 
+import httpx
 import pandas as pd
 from fourteen import KINDS, NAMES, SERVICE, values
 from tecton_client import AsyncTectonClient, MetadataOptions, TectonClient
@@ -94,8 +95,8 @@ def ours(task: Task) -> Cost:
 
 def official_sync(task: Task) -> Cost:
     """Fetch with the official client in a loop."""
-    client = TectonClient(task.url, _KEY, _WORKSPACE)
-    with _Meter(task) as meter:
+    with httpx.Client() as http, _Meter(task) as meter:
+        client = TectonClient(task.url, _KEY, _WORKSPACE, http)
         found = [client.get_features(**_question(key)).get_features_dict() for key in range(task.rows)]
         frame = _typed(pd.DataFrame(found))
     task.check(frame)
@@ -106,14 +107,16 @@ def official_async(task: Task) -> Cost:
     """Fetch with the official asynchronous client, all rows gathered, a semaphore around each."""
 
     async def fetch() -> list[dict[str, Any]]:
-        client, free = AsyncTectonClient(task.url, _KEY, _WORKSPACE), asyncio.Semaphore(int(task.in_flight))
+        free = asyncio.Semaphore(int(task.in_flight))
 
-        async def one(key: int) -> dict[str, Any]:
+        async def one(client: AsyncTectonClient, key: int) -> dict[str, Any]:
             async with free:
                 response = await client.get_features(**_question(key))
             return response.get_features_dict()
 
-        return await asyncio.gather(*map(one, range(task.rows)))
+        async with httpx.AsyncClient() as http:
+            client = AsyncTectonClient(task.url, _KEY, _WORKSPACE, http)
+            return await asyncio.gather(*(one(client, key) for key in range(task.rows)))
 
     with _Meter(task) as meter:
         frame = _typed(pd.DataFrame(asyncio.run(fetch())))
