@@ -11,14 +11,13 @@ import numpy as np
 import pandas as pd
 
 from ..exceptions import InputError, did_you_mean, listed, quoted, shown
-from ..wire.requests import RequestRow, read_row, write_row
+from ..wire.requests import RequestRow, read_row, write_rows
 from ..wire.responses import NameAndType, ServiceMetadata
 from ..wire.types import JsonValue
 from ..wire.values import encode_value
 from .quick_keys import quick_column
 
 Positions: TypeAlias = "np.ndarray[Any, np.dtype[np.int64]]"
-_Columns: TypeAlias = "Sequence[tuple[str, Sequence[JsonValue]]]"
 Rows: TypeAlias = "pd.DataFrame | Mapping[str, Any] | Sequence[Mapping[str, Any]]"
 
 
@@ -93,27 +92,14 @@ def plan_rows(rows: Rows, metadata: ServiceMetadata, service: str) -> Plan:
         [(item.name, _encoded(table, item, _called(item, metadata), errors)) for item in items]
         for items in (metadata.input_join_keys, metadata.input_request_context_keys)
     ]
-    return _numbered(table.index, _written(keys, context, len(table.index)), errors)
+    return _numbered(table.index, [*write_rows(keys, context, len(table.index))], errors)
 
 
-def _written(join_keys: _Columns, context: _Columns, count: int) -> Iterator[bytes]:
-    """Yield each row as it stands in a request."""
-    names = [[name for name, _ in columns] for columns in (join_keys, context)]
-    values = [
-        zip(*(column for _, column in columns), strict=True) if columns else repeat((), count)
-        for columns in (join_keys, context)
-    ]
-    for keys, contexts in zip(*values, strict=True):
-        yield write_row(dict(zip(names[0], keys, strict=True)), dict(zip(names[1], contexts, strict=True)))
-
-
-def _numbered(index: pd.Index, rows: Iterator[bytes], errors: Mapping[int, InputError]) -> Plan:
-    places: dict[bytes, int] = {}
-    positions = np.fromiter(
-        (-1 if i in errors else places.setdefault(row, len(places)) for i, row in enumerate(rows)),
-        dtype=np.int64,
-        count=len(index),
-    )
+def _numbered(index: pd.Index, rows: list[bytes], errors: Mapping[int, InputError]) -> Plan:
+    sendable = [row for i, row in enumerate(rows) if i not in errors] if errors else rows
+    places = {row: place for place, row in enumerate(dict.fromkeys(sendable))}
+    positions = np.fromiter(map(places.get, rows, repeat(-1)), dtype=np.int64, count=len(rows))
+    positions[list(errors)] = -1
     return Plan(index, tuple(places), positions, dict(sorted(errors.items())))
 
 

@@ -221,7 +221,7 @@ class BatchRun:
                 return None
             if allowed_in > 0 and self._held_since is None:
                 self._held_since = now
-            if max(due_in, allowed_in) > 0:
+            if due_in > 0 or allowed_in > 0:
                 return max(due_in, allowed_in)
             self._start(self._queue.pop(now), now)
 

@@ -1,4 +1,4 @@
-"""The engine's thread: a selector over libcurl's sockets, a queue in, outcomes out.
+"""The engine's thread: a watch over libcurl's sockets, a queue in, outcomes out.
 
 Other threads only append to the queue and wake it; nothing of libcurl is touched outside it.
 """
@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import functools
-import selectors
 import socket
 import threading
 import time
@@ -22,6 +21,7 @@ from ..exceptions import ConnectionFailedError, InputError, TectonError
 from .failures import BROKEN, DEADLINE
 from .messages import HttpAnswer, HttpRequest
 from .transfer import Transfer
+from .watch import READ, new_watch
 
 # So many requests in a row that a kept connection swallowed without an answer: the network has
 # changed (sleep, VPN) and the others are no better.
@@ -90,12 +90,12 @@ class Loop:
         self._due: float | None = None
         self._is_stopping = False
         self._is_asleep = False
-        self._selector = selectors.DefaultSelector()
-        self._watched: dict[int, int] = {}
+        self._sockets = new_watch()
         self._alarm, self._ear = socket.socketpair()
         self._alarm.setblocking(False)
         self._ear.setblocking(False)
-        self._selector.register(self._ear, selectors.EVENT_READ)
+        self._ear_fd = self._ear.fileno()
+        self._sockets.set(self._ear_fd, READ)
         self.max_in_flight = max_in_flight
         self._kept = 0
         self._swallowed = 0
@@ -124,7 +124,7 @@ class Loop:
         # Freeing the handles would say goodbye on TLS connections that the parent still uses.
         ctypes.pythonapi.Py_IncRef(ctypes.py_object(self))
         self.is_over = True
-        self._selector.close()
+        self._sockets.close()
         self._alarm.close()
         self._ear.close()
 
@@ -155,12 +155,12 @@ class Loop:
     def _sleep(self) -> None:
         self._is_asleep = True
         is_busy = self._inbox or self._is_stopping
-        for key, events in self._selector.select(0 if is_busy else self._seconds_left()):
-            if key.fileobj is self._ear:
+        for fd, events in self._sockets.wait(0 if is_busy else self._seconds_left()):
+            if fd == self._ear_fd:
                 self._ear.recv(4096)
             else:
-                # EVENT_READ and EVENT_WRITE are the numbers of CSELECT_IN and CSELECT_OUT.
-                self._multi.socket_action(key.fd, events)
+                # READ and WRITE are the numbers of CSELECT_IN and CSELECT_OUT, POLL_IN and POLL_OUT.
+                self._multi.socket_action(fd, events)
         self._is_asleep = False
         if self._due is not None and self._due <= time.monotonic():
             self._due = None
@@ -171,11 +171,9 @@ class Loop:
 
     def _watch(self, event: int, fd: int, _multi: object, _data: object) -> None:
         if event == pycurl.POLL_REMOVE:
-            if self._watched.pop(fd, None) is not None:
-                self._selector.unregister(fd)
-            return
-        (self._selector.modify if fd in self._watched else self._selector.register)(fd, event)
-        self._watched[fd] = event
+            self._sockets.drop(fd)
+        else:
+            self._sockets.set(fd, event)
 
     def _set_timer(self, milliseconds: int) -> None:
         self._due = None if milliseconds < 0 else time.monotonic() + milliseconds / 1_000
@@ -267,7 +265,7 @@ class Loop:
         for transfer in self._idle:
             transfer.close()
         self._multi.close()
-        self._selector.close()
+        self._sockets.close()
         self._alarm.close()
         self._ear.close()
 

@@ -6,12 +6,17 @@ import io
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from ..exceptions import ProtocolError, ResponseTooLargeError, TectonError, quoted
 from .content import packing, too_large, unpacked
 
 MAX_HEAD_BYTES: Final = 300 * 1024
+# A server says nearly the same before every answer. What was read once is known when it comes again byte for byte,
+# but only small heads are kept: foreign text may be large.
+_REMEMBERED_HEADS: Final = 256
+_REMEMBERED_BYTES: Final = 4 * 1024
 # What a libcurl callback returns to end the transfer.
 ABORT: Final = -1
 
@@ -108,8 +113,14 @@ class Reply:
 
 def _final_head(lines: list[bytes], max_body_bytes: int) -> Head | None:
     """Return the last whole head; `None` if there is none but interim ones."""
-    if sum(map(len, lines)) > MAX_HEAD_BYTES:
+    size = sum(map(len, lines))
+    if size > MAX_HEAD_BYTES:
         raise head_too_large()
+    read = _read_or_remembered if size <= _REMEMBERED_BYTES else _read
+    return read(tuple(lines), max_body_bytes)
+
+
+def _read(lines: tuple[bytes, ...], max_body_bytes: int) -> Head | None:
     final = None
     for block in _blocks(lines):
         # A proxy's answer to CONNECT and interim answers are heads of their own; what follows a body are trailers.
@@ -121,7 +132,10 @@ def _final_head(lines: list[bytes], max_body_bytes: int) -> Head | None:
     return final
 
 
-def _blocks(lines: list[bytes]) -> Iterator[list[bytes]]:
+_read_or_remembered = lru_cache(_REMEMBERED_HEADS)(_read)
+
+
+def _blocks(lines: tuple[bytes, ...]) -> Iterator[list[bytes]]:
     block: list[bytes] = []
     for line in lines:
         if line in _BLANK:

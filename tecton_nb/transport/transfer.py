@@ -54,6 +54,7 @@ class Transfer:
 
     __slots__ = (
         "_headers",
+        "_is_fresh",
         "_is_in_clear",
         "_key",
         "_limits",
@@ -69,6 +70,7 @@ class Transfer:
         self._reply = Reply(max_body_bytes)
         self._url = ""
         self._is_in_clear = True
+        self._is_fresh = False
         self._headers: tuple[tuple[str, str], ...] | None = None
         self._key: Secret | None = None
         self._limits = (0.0, 0.0)
@@ -102,7 +104,9 @@ class Transfer:
         self._set_body(request)
         self._set_headers(request)
         self._limit(deadline_seconds, connect_seconds)
-        self.curl.setopt(pycurl.FRESH_CONNECT, is_fresh)
+        if is_fresh is not self._is_fresh:
+            self.curl.setopt(pycurl.FRESH_CONNECT, is_fresh)
+            self._is_fresh = is_fresh
         self._started_at = datetime.now(UTC)
 
     def answer(self) -> HttpAnswer:

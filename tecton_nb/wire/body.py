@@ -28,7 +28,7 @@ def read_json(body: bytes) -> JsonValue:
         raise DecodeError(f"The text is not JSON ({error}; first characters: {quoted(start)}).", "") from None
 
 
-def write_json(message: JsonObject) -> bytes:
+def write_json(message: JsonValue) -> bytes:
     """Return compact JSON in UTF-8.
 
     Raises

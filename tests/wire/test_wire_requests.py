@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 from typing import Any
 
 import pytest
@@ -19,6 +20,8 @@ from tecton_nb.wire.requests import (
     read_state_request,
     write_features_request,
     write_metadata_request,
+    write_row,
+    write_rows,
     write_state_request,
 )
 
@@ -419,3 +422,30 @@ def test_client_refuses_to_write_what_json_cannot_hold(locator: Locator, row: Re
         InputError, match=r"^Cannot write the message as JSON: .*\. Check the names and values in it\.$"
     ):
         write_features_request(locator, row, MetadataOptions())
+
+
+_WORDS = ["", '"', '","', "\\", 'a\\","', "%", "%b", "ä", "\x00", "\n", "joinKeyMap"]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_rows_written_by_column_are_those_written_one_by_one(seed):
+    """However keys and values look, a frame of rows asks for what the same rows ask for one at a time."""
+    dice = random.Random(seed)
+
+    def value():
+        return dice.choice([None, True, 7, 2.5, ["x", '","'], {"%": "%b"}, *_WORDS])
+
+    def column(is_text):
+        return [dice.choice(_WORDS) if is_text else value() for _ in range(30)]
+
+    names = dice.sample(_WORDS, 5)
+    keys, context = ([(name, column(dice.random() < 0.5)) for name in some] for some in (names[:2], names[2:]))
+    one_by_one = [
+        write_row({name: values[i] for name, values in keys}, {name: values[i] for name, values in context})
+        for i in range(30)
+    ]
+
+    assert [*write_rows(keys, context, 30)] == one_by_one
+    assert [*write_rows(keys, [], 30)][7] == write_row({name: values[7] for name, values in keys}, {})
+    assert [*write_rows([], context, 30)][7] == write_row({}, {name: values[7] for name, values in context})
+    assert [*write_rows([], [], 2)] == [b"{}"] * 2

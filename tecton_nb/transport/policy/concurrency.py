@@ -30,10 +30,16 @@ class Concurrency:
     ----------
     start, floor, cap
         The limit at first, at least and at most.
+
+    Attributes
+    ----------
+    limit
+        How many requests may be in flight now.
     """
 
     def __init__(self, start: int = _START, floor: int = 1, cap: int = _CAP) -> None:
         self._limit = float(start)
+        self.limit = start
         self._floor = floor
         self._cap = cap
         self._successes = 0
@@ -57,11 +63,6 @@ class Concurrency:
         if type(wanted) is not int or wanted < 1:
             raise InputError(f"Cannot run with concurrency {quoted(wanted)}. Give a whole number from 1 or 'auto'.")
         return cls(wanted, wanted, wanted)
-
-    @property
-    def limit(self) -> int:
-        """How many requests may be in flight now."""
-        return int(self._limit)
 
     def started(self, in_flight: int) -> None:
         """Note that a request started, and how many are in flight with it."""
@@ -90,7 +91,7 @@ class Concurrency:
             return
         self._held_limit = self.limit - 1 if self.limit == self._failed_limit else None
         self._failed_limit = self.limit
-        self._limit = max(self._floor, self._limit * _CUT)
+        self._set(max(self._floor, self._limit * _CUT))
         self._cut_at = now
         self._begin_window()
 
@@ -103,7 +104,10 @@ class Concurrency:
     def _grow(self) -> None:
         if self._is_held():
             self._held_limit = None
-        self._limit = min(self._cap, self._limit + 1)
+        self._set(min(self._cap, self._limit + 1))
+
+    def _set(self, limit: float) -> None:
+        self._limit, self.limit = limit, int(limit)
 
     def _begin_window(self) -> None:
         self._successes = 0

@@ -6,7 +6,7 @@ import copy
 import random
 from collections import Counter
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 from ...exceptions import BatchStoppedError, TectonError, TectonHttpException, full_stop
 from ..messages import HttpAnswer
@@ -21,8 +21,7 @@ from .retry_after import LONGEST_SECONDS, wait_asked_for
 RETRY_AFTER_CAP_SECONDS: Final = 60.0
 
 
-@dataclass(frozen=True, slots=True)
-class Attempt:
+class Attempt(NamedTuple):
     """A request in flight.
 
     Parameters
@@ -122,6 +121,7 @@ class Governor:
         self._tally = Tally()
         self._timeline = Timeline()
         self._began_at: float | None = None
+        self._noted_limit = 0
         self._held_since: float | None = None
 
     @property
@@ -143,9 +143,12 @@ class Governor:
             wait for but the end of a request in flight, or the run is stopped.
         """
         self.look(now)
-        if self.stopped is not None or self.in_flight >= self.limit:
+        if self.stopped is not None or self.in_flight >= self._concurrency.limit:
             return None
-        pause, rate = self._pause.wait(now), self._gate.wait(now) if self._gate else 0.0
+        pause = self._pause.wait(now)
+        if self._gate is None:
+            return pause
+        rate = self._gate.wait(now)
         if rate > pause and self._held_since is None:
             self._held_since = now
         return max(pause, rate)
@@ -274,9 +277,13 @@ class Governor:
         return Retry((asked or 0.0) + backoff, causes[-1], causes, cost)
 
     def _note_limit(self, now: float) -> None:
+        limit = self._concurrency.limit
+        if limit == self._noted_limit:
+            return
         if self._began_at is None:
             self._began_at = now
-        self._timeline.note(now - self._began_at, self.limit)
+        self._noted_limit = limit
+        self._timeline.note(now - self._began_at, limit)
 
 
 def _by_name(counts: Counter[Cause]) -> dict[str, int]:

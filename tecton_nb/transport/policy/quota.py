@@ -51,5 +51,7 @@ class RetryQuota:
 
     def give_back(self, amount: int) -> None:
         """Put back what a retry cost that helped, or 1 for a success at the first attempt."""
-        with self._lock:
-            self._left = min(self.size, self._left + amount)
+        # Most of the time nothing is missing.
+        if self._left < self.size:
+            with self._lock:
+                self._left = min(self.size, self._left + amount)
