@@ -71,6 +71,7 @@ CLOCKS = (
     "local/clock.py",
     "local/faults/kinds.py",  # the dates that a faulty server prints
     "metrics/history.py",
+    "metrics/scrape.py",
     "transport/exchange.py",
     "transport/transfer.py",
     "client/flows.py",
