@@ -51,7 +51,7 @@ OUTSIDE: dict[str, set[str]] = {
     "client": PANDAS | {"httpx", "orjson"},
     "connect": {"platformdirs", "keyring", "pandas"},
     "compare": PANDAS,
-    "metrics": PANDAS | {"yaml", "httpx", "orjson"},
+    "metrics": PANDAS | {"yaml", "httpx", "orjson", "tqdm", "pcodec"},
     "plots": PANDAS | {"matplotlib"},
     "experiments": PANDAS,
     "widgets": PANDAS | {"ipywidgets", "anywidget", "IPython", "traitlets"},
@@ -70,6 +70,7 @@ SOCKETS = ("transport/", "local/server.py", "local/http/")
 CLOCKS = (
     "local/clock.py",
     "local/faults/kinds.py",  # the dates that a faulty server prints
+    "metrics/collecting.py",
     "metrics/history.py",
     "metrics/scrape.py",
     "transport/exchange.py",

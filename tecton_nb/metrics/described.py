@@ -52,6 +52,12 @@ def described_heading(heading: Heading) -> Described:
     return Described(heading, stage, since)
 
 
+def help_with_stage(one: Described) -> str:
+    """Return the help text; the stage stands in front where it does not say it."""
+    said = one.heading.help
+    return f"[{one.stage}] {said}" if one.stage and not _STAGE.search(said) else said
+
+
 def metric_names() -> tuple[str, ...]:
     """Return the names of the metrics that Tecton's documents list."""
     return tuple(_known())

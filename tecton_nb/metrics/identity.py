@@ -35,14 +35,19 @@ def label_cells(labels: Mapping[str, str]) -> Cells:
     left = {name: value for name, value in labels.items() if value}
     numbers = [_taken(left, name) for name in _NUMBERS]
     known = [left.pop(name, None) for name in LABELS]
-    return (*numbers, *known, orjson.dumps(left, option=orjson.OPT_SORT_KEYS).decode())
+    return (*numbers, *known, labels_json(left))
 
 
 @lru_cache(maxsize=_REMEMBERED)
-def key_of(series: Series) -> str:
-    """Return the text that stands for a series in a history: JSON of its name and sorted labels."""
-    left = sorted((name, value) for name, value in series.labels.items() if value)
-    return orjson.dumps([series.name, dict(left)]).decode()
+def identity_of(series: Series) -> tuple[str, str]:
+    """Return what a history knows a series by: its name, and its labels as JSON sorted by name."""
+    return series.name, labels_json(series.labels)
+
+
+def labels_json(labels: Mapping[str, str]) -> str:
+    """Return labels as JSON, sorted and without the empty ones."""
+    filled = {name: value for name, value in labels.items() if value}
+    return orjson.dumps(filled, option=orjson.OPT_SORT_KEYS).decode()
 
 
 def text_column(values: Sequence[str | None]) -> Any:

@@ -19,6 +19,7 @@ from ..wire.timestamps import SECOND, format_timestamp, from_datetime
 from .described import Described, described, described_heading
 from .identity import cell_columns, cells_of, moments, number_column, text_column
 from .services import services_in
+from .tables import families_frame
 
 _LIMIT = 2**63 - 1
 
@@ -78,17 +79,7 @@ class Scrape:
 
         Where the page says nothing of a metric that Tecton's documents list, the documents do.
         """
-        found = self.described_families()
-        columns_found = {
-            "metric": text_column([one.heading.name for one in found]),
-            "kind": text_column([one.heading.kind for one in found]),
-            "unit": text_column([one.heading.unit or None for one in found]),
-            "stage": text_column([one.stage for one in found]),
-            "help": text_column([one.heading.help for one in found]),
-            "version": text_column([one.version for one in found]),
-            "samples": pd.array(list(found.values()), dtype="Int64"),
-        }
-        return pd.DataFrame(columns_found)
+        return families_frame(self.described_families())
 
     def discover_services(self) -> pd.DataFrame:
         """Return one row per feature service that a label names, sorted by name; see ``columns.METRIC_SERVICES``.

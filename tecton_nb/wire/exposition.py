@@ -25,6 +25,7 @@ __all__ = [
     "Family",
     "Sample",
     "help_text",
+    "name_text",
     "number_text",
     "parse_exposition",
     "read_page",
@@ -90,8 +91,13 @@ def series_text(name: str, labels: Mapping[str, str]) -> str:
     """Return name and labels as both forms of page print them; names that need it stand in quotes."""
     inside = [f'{_name(label, _LABEL)}="{_escaped(value)}"' for label, value in labels.items()]
     if not _METRIC.fullmatch(name):
-        return f"{{{','.join([_name(name, _METRIC), *inside])}}}"
+        return f"{{{','.join([name_text(name), *inside])}}}"
     return f"{name}{{{','.join(inside)}}}" if inside else name
+
+
+def name_text(name: str) -> str:
+    """Return the name of a metric as HELP and TYPE print it, in quotes where it needs them."""
+    return _name(name, _METRIC)
 
 
 def help_text(text: str) -> str:
