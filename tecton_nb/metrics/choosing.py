@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import TypeAlias
 
 import orjson
@@ -14,7 +15,7 @@ import pandas as pd
 from ..exceptions import InputError, did_you_mean, listed, quoted
 from ..wire.metrics_page import Series
 from .described import Described
-from .identity import labels_json
+from .identity import identity_of
 
 Moment: TypeAlias = str | datetime | timedelta | pd.Timestamp | None
 Label: TypeAlias = str | float | Sequence[str | float]
@@ -44,7 +45,7 @@ def chosen(candidates: Iterable[Chosen], wanted: Mapping[str, Label]) -> list[Ch
     InputError
         If none of the candidates has a label of a name that is asked for.
     """
-    every = sorted(candidates, key=lambda one: (one.series.name, labels_json(one.series.labels)))
+    every = list(candidates)
     names = {"sample", *(name for one in every for name, value in one.series.labels.items() if value)}
     for name in wanted:
         if every and name not in names:
@@ -53,7 +54,8 @@ def chosen(candidates: Iterable[Chosen], wanted: Mapping[str, Label]) -> list[Ch
                 f"{listed(sorted(names))}.{did_you_mean(name, names)}"
             )
     texts = {name: _texts(name, value) for name, value in wanted.items()}
-    return [one for one in every if all(_told(one, name) in values for name, values in texts.items())]
+    found = [one for one in every if all(_told(one, name) in values for name, values in texts.items())]
+    return sorted(found, key=lambda one: identity_of(one.series))
 
 
 def milliseconds(
@@ -114,6 +116,7 @@ def duration_ms(text: str | timedelta, name: str) -> int:
     return whole
 
 
+@lru_cache(maxsize=100_000)
 def series_of(name: str, labels: str) -> Series:
     """Return the series that a history knows by a name and labels as JSON."""
     found = orjson.loads(labels)

@@ -68,7 +68,8 @@ class Database:
     def shrink(self) -> None:
         """Give pages that are free back to the disk."""
         with self._lock, self._in_words("write"):
-            self._connection.execute("PRAGMA incremental_vacuum").fetchall()
+            # As a script: `execute` would stop after the first page.
+            self._connection.executescript("PRAGMA incremental_vacuum")
 
     def claim(self, since: str) -> None:
         """Become the one recorder of the file, until it is closed or the process ends, however it does.

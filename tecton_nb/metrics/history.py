@@ -138,7 +138,7 @@ class MetricsHistory:
         SettingsError
             If the file is damaged or cannot be read.
         """
-        series, found, _ = self._asked(metric, since, until, labels)
+        series, found = self._asked(metric, since, until, labels)
         return history_frame(series, found)
 
     def wide(self, metric: str, since: Moment = None, until: Moment = None, **labels: Label) -> pd.DataFrame:
@@ -147,7 +147,11 @@ class MetricsHistory:
         Missing means that there is no sample; NaN is a number of the server. Each gap has a row in which
         everything is missing, so that a line drawn through the frame breaks there. Arguments and errors as `frame`.
         """
-        series, found, breaks = self._asked(metric, since, until, labels)
+        with self._database.reading() as connection:
+            first, last = _between(connection, since, until)
+            series, found = self._asked(metric, since, until, labels)
+            gaps = find_gaps(_outcomes(connection))
+        breaks = [moment for gap in gaps for moment in gap.breaks() if first <= moment <= last]
         return wide_frame(series, found, np.array(breaks, np.int64))
 
     def rollup(
@@ -168,7 +172,7 @@ class MetricsHistory:
         """
         if not all(0 <= quantile <= 1 for quantile in quantiles):
             raise InputError(f"Quantiles lie between 0 and 1; got {listed(quantiles)}.")
-        series, found, _ = self._asked(metric, since, until, labels)
+        series, found = self._asked(metric, since, until, labels)
         return rollup_frame(series, found, duration_ms(every, "every"), tuple(quantiles))
 
     def families(self) -> pd.DataFrame:
@@ -245,14 +249,12 @@ class MetricsHistory:
 
     def _asked(
         self, metric: str, since: Moment, until: Moment, labels: Mapping[str, Label]
-    ) -> tuple[list[Chosen], dict[int, Points], list[int]]:
-        """Return the series of a question, their samples, and times within gaps."""
+    ) -> tuple[list[Chosen], dict[int, Points]]:
+        """Return the series of a question and their samples."""
         with self._database.reading() as connection:
             first, last = _between(connection, since, until)
             series = chosen(_series_of_metric(connection, metric), labels)
-            found = points.points(connection, [one.number for one in series], first, last)
-            gaps = find_gaps(_outcomes(connection))
-        return series, found, [moment for gap in gaps for moment in gap.breaks() if first <= moment <= last]
+            return series, points.points(connection, [one.number for one in series], first, last)
 
     def _card(self) -> Card:
         families, scrapes = self.families(), self.scrapes()

@@ -98,10 +98,8 @@ def points(connection: sqlite3.Connection, ids: Sequence[int], first: int, last:
         for series, piece in _chunks(connection, block, ids):
             found[series].append(piece)
             count = _counted(count, len(piece.times))
-    for rows in _head(connection, first, last, frozenset(ids)):
-        for series, piece in _by_series(rows).items():
-            found[series].append(piece)
-            count = _counted(count, len(piece.times))
+    for series, piece in _by_series(_joined(list(_head(connection, first, last, frozenset(ids))))).items():
+        found[series].append(piece)
     return {series: _between(_one(pieces), first, last) for series, pieces in found.items()}
 
 
