@@ -72,6 +72,7 @@ CLOCKS = (
     "local/faults/kinds.py",  # the dates that a faulty server prints
     "metrics/collecting.py",
     "metrics/history.py",
+    "metrics/prometheus.py",
     "metrics/scrape.py",
     "transport/exchange.py",
     "transport/transfer.py",

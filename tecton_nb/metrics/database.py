@@ -172,7 +172,8 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
     if (application, layout) != (_APPLICATION, _LAYOUT) or _schema(connection) != set(_TABLES):
         by = f"layout {layout} of tecton-nb" if application == _APPLICATION else "another program"
         raise SettingsError(f"The file {quoted(path, 200)} is a database of {by}; name another one as metrics history.")
-    connection.execute("PRAGMA synchronous=FULL")
+    # A scrape survives the end of the process; the last ones may be lost where the power fails.
+    connection.execute("PRAGMA synchronous=NORMAL")
     connection.execute(f"PRAGMA journal_size_limit={2**24}")
 
 

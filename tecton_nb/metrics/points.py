@@ -206,6 +206,8 @@ def _joined(parts: Sequence[Rows]) -> Rows:
 
 
 def _by_series(rows: Rows) -> Mapping[int, Points]:
+    if not len(rows):
+        return {}
     order = np.lexsort((rows.times, rows.ids))
     ids, times, values = rows.ids[order], rows.times[order], rows.values[order]
     # Of samples with one time the first that came counts; lexsort keeps their order.
