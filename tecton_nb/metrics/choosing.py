@@ -20,7 +20,9 @@ from .identity import identity_of
 Moment: TypeAlias = str | datetime | timedelta | pd.Timestamp | None
 Label: TypeAlias = str | float | Sequence[str | float]
 _NUMBERS = ("quantile", "le")
-_DURATION = re.compile(r"\s*\d+(\.\d+)?\s*[a-zA-Z]+\s*")
+_UNITS = {"ms": 1, "s": 1_000, "m": 60_000, "min": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000}
+_PART = re.compile(rf"(\d+(?:\.\d+)?)\s*({'|'.join(_UNITS)})\b", re.ASCII)
+_DURATION = re.compile(r"(\s*\d+(\.\d+)?\s*[a-zA-Z]+)+\s*", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +81,7 @@ def milliseconds(
         return None
     try:
         if isinstance(moment, timedelta) or (isinstance(moment, str) and _DURATION.fullmatch(moment)):
-            found = _shifted(pd.Timedelta(moment), before, after)
+            found = _shifted(_duration(moment), before, after)
         else:
             found = pd.Timestamp(moment)
         found = found.tz_localize("UTC") if found.tzinfo is None else found
@@ -91,7 +93,17 @@ def milliseconds(
         ) from None
 
 
-def _shifted(duration: pd.Timedelta, before: pd.Timestamp | None, after: pd.Timestamp | None) -> pd.Timestamp:
+def _duration(text: str | timedelta) -> timedelta:
+    """Return the duration that text such as ``1h30min`` or ``60d`` names."""
+    if isinstance(text, timedelta):
+        return text
+    parts = _PART.findall(text)
+    if not parts or _PART.sub("", text).strip():
+        raise ValueError(f"{text!r} is no duration")
+    return timedelta(milliseconds=sum(float(number) * _UNITS[unit] for number, unit in parts))
+
+
+def _shifted(duration: timedelta, before: pd.Timestamp | None, after: pd.Timestamp | None) -> pd.Timestamp:
     if after is not None:
         return after + duration
     # Without a sample there is nothing to count back from, and nothing to find.
@@ -107,8 +119,7 @@ def duration_ms(text: str | timedelta, name: str) -> int:
         If it is no duration above zero; `name` says which one.
     """
     try:
-        found = pd.Timedelta(text)
-        whole = int(found / pd.Timedelta(milliseconds=1))
+        whole = _duration(text) // timedelta(milliseconds=1)
     except (ValueError, TypeError, OverflowError):
         whole = 0
     if whole < 1:

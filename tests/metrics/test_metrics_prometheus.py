@@ -12,6 +12,7 @@ import pytest
 from histories import HEADINGS, START, scrape
 from programs import program, running_prometheus
 
+from tecton_nb.exceptions import NotFoundError
 from tecton_nb.metrics import MetricsHistory, PrometheusSource
 
 pytestmark = pytest.mark.prometheus
