@@ -8,14 +8,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Generator
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, TypeAlias, TypeVar
 
 import pandas as pd
 
-from ..batch.plan import Plan
-from ..batch.run import BatchSettings
 from ..exceptions import NotFoundError, TectonError, TectonHttpException
 from ..metrics.scrape import Scrape
 from ..metrics.services import ServiceKey, services_in
@@ -23,7 +20,7 @@ from ..transport import calls
 from ..transport.calls import Call
 from ..wire.requests import Locator
 from ..wire.responses import FeaturesReply, ServiceMetadata
-from .core import ClientCore
+from .core import Batch, ClientCore
 from .discovery import may_go_without_metrics, services_frame, with_hint
 from .replies import (
     GetFeatureServiceMetadataResponse,
@@ -34,14 +31,6 @@ from .replies import (
 )
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """A planned batch to run; its result is a `FeatureBatch`."""
-
-    plan: Plan
-    settings: BatchSettings
 
 
 Flow: TypeAlias = Generator[Call[Any] | Batch, Any, T]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import os
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -29,7 +31,8 @@ def collect(
 ) -> list[datetime]:
     """Scrape and record until it is enough or an interrupt comes; return when the scrapes were started."""
     started: list[datetime] = []
-    with suppress(KeyboardInterrupt), tqdm(total=count, unit=" scrapes", disable=not progress) as bar:
+    is_shown = progress and _is_somebody_looking()
+    with suppress(KeyboardInterrupt), tqdm(total=count, unit=" scrapes", disable=not is_shown) as bar:
         for _ in _ticks(step_seconds, count, math.inf if until_ms is None else until_ms / 1000):
             started.append(_scrape_once(client, recorder, bar))
             bar.update()
@@ -50,6 +53,14 @@ def _scrape_once(client: Scraped, recorder: Recorder, bar: Any) -> datetime:
     new = recorder.record(scrape)
     bar.set_postfix_str(f"{new:,} new samples")
     return scrape.scraped_at
+
+
+def _is_somebody_looking() -> bool:
+    # tqdm's own switch, which its notebook bar does not heed.
+    if os.environ.get("TQDM_DISABLE"):
+        return False
+    # In a notebook the bar is a widget; a plain one belongs on a terminal and not in a log.
+    return any(base.__name__ == "tqdm_notebook" for base in tqdm.__mro__) or sys.stderr.isatty()
 
 
 def _ticks(step: float, count: int | None, until: float) -> Iterator[None]:

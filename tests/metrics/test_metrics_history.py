@@ -288,13 +288,22 @@ def test_interrupt_ends_collecting_in_good_order(history):
     assert len(history.frame("other")) == 2
 
 
-def test_progress_shows_scrapes_and_failures(history, capsys):
-    """The bar counts scrapes, and says what failed."""
+def test_progress_shows_scrapes_and_failures(history, capsys, monkeypatch):
+    """On a terminal a bar counts scrapes, and says what failed."""
+    monkeypatch.delenv("TQDM_DISABLE", raising=False)
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
     history.collect(Server(scrape(0), ForbiddenError(403, "Forbidden", "")), every="1ms", count=2)
 
     told = capsys.readouterr().err
     assert "2/2" in told
     assert "403 Forbidden" in told
+
+
+def test_progress_is_for_who_looks(history, capsys):
+    """In a log, or where tqdm is switched off, there is no bar."""
+    history.collect(Server(scrape(0)), every="1ms", count=1)
+
+    assert capsys.readouterr().err == ""
 
 
 def test_collecting_stops_when_it_is_told_to(history):
