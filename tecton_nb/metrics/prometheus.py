@@ -172,7 +172,7 @@ class PrometheusSource:
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             said = self._scrubbed(shown(error, 200)) or type(error).__name__
             raise ConnectionFailedError(
-                f"No answer from {self._told[4:]}: {full_stop(said)} Check the address."
+                f"No answer from the {self._told[4:]}: {full_stop(said)} Check the address."
             ) from None
         return self._result(answer, body)
 
