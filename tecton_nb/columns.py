@@ -143,15 +143,18 @@ METRIC_SAMPLES = (
     Column("timestamp_source", "string", "exposed: the page states the time; scrape: it is that of the scrape"),
 )
 
-METRIC_FAMILIES = (
+_FAMILY = (
     _METRIC,
     Column("kind", "string", "gauge, summary, counter, histogram or unknown"),
     Column("unit", "string", "unit of its values, as the page or Tecton's documents have it"),
     _STAGE,
     Column("help", "string", "what the page says of it, or else Tecton's documents"),
     Column("version", "string", "oldest version of Tecton's documents that lists it; missing for other metrics"),
-    Column("samples", "Int64", "samples on the page"),
 )
+
+METRIC_FAMILIES = (*_FAMILY, Column("samples", "Int64", "samples on the page"))
+
+METRIC_HISTORY_FAMILIES = (*_FAMILY, Column("series", "Int64", "series that were recorded"))
 
 METRIC_SERVICES = (
     Column("name", "string", "name of the feature service"),

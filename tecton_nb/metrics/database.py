@@ -25,7 +25,7 @@ _TABLES = (
     "CREATE TABLE layouts (id INTEGER PRIMARY KEY, ids BLOB)",
     "CREATE TABLE head (id INTEGER PRIMARY KEY, layout INTEGER, first INTEGER, last INTEGER, times BLOB, body BLOB)",
     # Everything older: blocks of one day each, in them one chunk per series. A chunk's id is block * 2**32 + series.
-    "CREATE TABLE blocks (id INTEGER PRIMARY KEY, day INTEGER, first INTEGER, last INTEGER, is_sealed INTEGER)",
+    "CREATE TABLE blocks (id INTEGER PRIMARY KEY, day INTEGER, first INTEGER, last INTEGER, size INTEGER)",
     "CREATE TABLE times (id INTEGER PRIMARY KEY, block INTEGER, body BLOB)",
     "CREATE TABLE chunks (id INTEGER PRIMARY KEY, times INTEGER, body BLOB)",
     "CREATE TABLE recorder (pid INTEGER, since TEXT)",
@@ -64,6 +64,11 @@ class Database:
         """Lend the connection in a transaction that is kept unless an exception ends it."""
         with self._lock, self._in_words("write"), self._transaction("BEGIN IMMEDIATE"):
             yield self._connection
+
+    def size_bytes(self) -> int:
+        """Return the size of the file and of the log beside it."""
+        log = self.path.with_name(f"{self.path.name}-wal")
+        return self.path.stat().st_size + (log.stat().st_size if log.exists() else 0)
 
     def shrink(self) -> None:
         """Give pages that are free back to the disk."""

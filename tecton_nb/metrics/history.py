@@ -176,12 +176,12 @@ class MetricsHistory:
         return rollup_frame(series, found, duration_ms(every, "every"), tuple(quantiles))
 
     def families(self) -> pd.DataFrame:
-        """Return one row per metric that was recorded; as ``Scrape.families``, with ``samples`` its series."""
+        """Return one row per metric that was recorded; see ``columns.METRIC_HISTORY_FAMILIES``."""
         with self._database.reading() as connection:
             found: dict[Described, int] = {}
             for one in _candidates(connection, _owners(connection)):
                 found[one.owner] = found.get(one.owner, 0) + 1
-        return families_frame(found)
+        return families_frame(found, "series")
 
     def scrapes(self) -> pd.DataFrame:
         """Return one row per scrape, failed ones too, in order of time; see ``columns.METRIC_SCRAPES``."""
@@ -261,13 +261,13 @@ class MetricsHistory:
         failed = int((scrapes["outcome"] != "ok").sum())
         facts: list[tuple[str, object]] = [
             ("scrapes", f"{len(scrapes):,}, {failed:,} of them failed" if failed else f"{len(scrapes):,}"),
-            ("series", int(families["samples"].sum())),
-            ("size", human_bytes(self._database.path.stat().st_size)),
+            ("series", int(families["series"].sum())),
+            ("size", human_bytes(self._database.size_bytes())),
         ]
         if len(scrapes):
             facts.insert(0, ("until", scrapes["started_at"].iloc[-1].isoformat(timespec="seconds")))
             facts.insert(0, ("from", scrapes["started_at"].iloc[0].isoformat(timespec="seconds")))
-        shown = families[["metric", "kind", "unit", "stage", "samples"]].rename(columns={"samples": "series"})
+        shown = families[["metric", "kind", "unit", "stage", "series"]]
         section = frame_section("metrics", shown.columns, shown.itertuples(index=False), total=len(shown))
         return Card("MetricsHistory", self._database.path.name, tuple(facts), (section,))
 

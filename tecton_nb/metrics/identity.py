@@ -55,6 +55,12 @@ def text_column(values: Sequence[str | None]) -> Any:
     return pd.array(pa.array(values, pa.large_string()), dtype=_STRING)
 
 
+def repeated_text(value: str | None, count: int) -> Any:
+    """Return one text, or nothing, `count` times; a third of the time that taking it so often takes."""
+    kind = pa.large_string()
+    return pd.array(pa.nulls(count, kind) if value is None else pa.repeat(pa.scalar(value, kind), count), dtype=_STRING)
+
+
 def number_column(values: Sequence[float | None] | np.ndarray[Any, Any]) -> Any:
     """Return numbers as an array of dtype ``Float64``; `None` is missing, NaN is a number."""
     if isinstance(values, np.ndarray):

@@ -1,8 +1,8 @@
 """Samples on the disk: the newest scrapes as they came, older ones as one chunk per series and day.
 
 A scrape is one small row in the head. Every `HEAD_ROWS` of them become a block, in which each series has
-a chunk; when a day is over its blocks become one. All of it happens in the transaction of the scrape
-that causes it.
+a chunk; every eight blocks a larger one; and when a day is over all its blocks become one. It happens in
+the transaction of the scrape that causes it.
 """
 
 from __future__ import annotations
@@ -21,6 +21,10 @@ Mask: TypeAlias = np.ndarray[Any, np.dtype[np.bool_]]
 
 DAY = 86_400_000
 HEAD_ROWS = 64
+# So many small blocks of a day that is not over become a larger one: each is a look-up more for every question.
+_SMALL_BLOCKS = 8
+# The size of a block that holds all of a day which is over; 0 and 1 are small and larger ones.
+SEALED = 2
 # What one frame may hold; a file of a few megabytes could claim more than any memory has.
 MOST_SAMPLES = 200_000_000
 _SHIFT = 32
@@ -76,11 +80,16 @@ def fold_head(connection: sqlite3.Connection, codec: str) -> None:
 
 def seal(connection: sqlite3.Connection, before: int, codec: str) -> None:
     """Make one block of each day before `before` (days since the epoch) that has open ones."""
-    query = "SELECT DISTINCT day FROM blocks WHERE day < ? AND NOT is_sealed"
-    for (day,) in connection.execute(query, (before,)).fetchall():
-        blocks = [b for (b,) in connection.execute("SELECT id FROM blocks WHERE day = ? ORDER BY id", (day,))]
-        _add_block(connection, day, _merged(connection, blocks), codec, is_sealed=True)
-        _delete_blocks(connection, blocks)
+    query = "SELECT DISTINCT day FROM blocks WHERE day < ? AND size < ?"
+    for (day,) in connection.execute(query, (before, SEALED)).fetchall():
+        _join(connection, day, "1", SEALED, codec)
+
+
+def join_small_blocks(connection: sqlite3.Connection, codec: str) -> None:
+    """Make larger blocks of the small ones of a day, where they have become many."""
+    query = "SELECT day FROM blocks WHERE size = 0 GROUP BY day HAVING count(*) >= ?"
+    for (day,) in connection.execute(query, (_SMALL_BLOCKS,)).fetchall():
+        _join(connection, day, "size = 0", 1, codec)
 
 
 def forget(connection: sqlite3.Connection, before: int) -> None:
@@ -92,7 +101,7 @@ def forget(connection: sqlite3.Connection, before: int) -> None:
 def points(connection: sqlite3.Connection, ids: Sequence[int], first: int, last: int) -> dict[int, Points]:
     """Return the samples of series between two times, both included, in the order of `ids`."""
     found: dict[int, list[Points]] = {series: [] for series in ids}
-    query = "SELECT id FROM blocks WHERE first <= ? AND last >= ? ORDER BY is_sealed DESC, id"
+    query = "SELECT id FROM blocks WHERE first <= ? AND last >= ? ORDER BY size DESC, id"
     count = 0
     for (block,) in connection.execute(query, (last, first)).fetchall():
         for series, piece in _chunks(connection, block, ids):
@@ -114,10 +123,9 @@ def _add_block(
     day: int,
     pieces: Iterable[tuple[int, Points]],
     codec: str,
-    *,
-    is_sealed: bool = False,
+    size: int = 0,
 ) -> None:
-    block = connection.execute("INSERT INTO blocks (day, is_sealed) VALUES (?, ?)", (day, is_sealed)).lastrowid or 0
+    block = connection.execute("INSERT INTO blocks (day, size) VALUES (?, ?)", (day, size)).lastrowid or 0
     shared: dict[bytes, int] = {}
     first, last = EVER[1], EVER[0]
     for series, piece in pieces:
@@ -129,6 +137,13 @@ def _add_block(
         connection.execute("INSERT INTO chunks VALUES (?, ?, ?)", chunk)
         first, last = min(first, int(piece.times[0])), max(last, int(piece.times[-1]))
     connection.execute("UPDATE blocks SET first = ?, last = ? WHERE id = ?", (first, last, block))
+
+
+def _join(connection: sqlite3.Connection, day: int, which: str, size: int, codec: str) -> None:
+    query = f"SELECT id FROM blocks WHERE day = ? AND {which} ORDER BY size DESC, id"  # noqa: S608  # our own words
+    blocks = [block for (block,) in connection.execute(query, (day,))]
+    _add_block(connection, day, _merged(connection, blocks), codec, size)
+    _delete_blocks(connection, blocks)
 
 
 def _delete_blocks(connection: sqlite3.Connection, blocks: Iterable[int]) -> None:
@@ -175,10 +190,11 @@ def _head(connection: sqlite3.Connection, first: int, last: int, ids: frozenset[
             layouts[layout] = every, np.flatnonzero(np.isin(every, every if ids is None else list(ids)))
         every, wanted = layouts[layout]
         values = np.frombuffer(body, "<f8")
-        stamps = np.full(len(values), stamp) if times is None else np.frombuffer(times, "<i8")
-        if not len(values) == len(stamps) == len(every):
+        own = None if times is None else np.frombuffer(times, "<i8")
+        if len(values) != len(every) or (own is not None and len(own) != len(every)):
             raise DamagedError("a scrape of another length than its series")
-        yield Rows(every[wanted], stamps[wanted].astype(np.int64), values[wanted].astype(float))
+        stamps = np.full(len(wanted), stamp) if own is None else own[wanted].astype(np.int64)
+        yield Rows(every[wanted], stamps, values[wanted].astype(float))
 
 
 def layout_ids(connection: sqlite3.Connection, layout: int) -> Times:

@@ -155,6 +155,7 @@ class Recorder:
         self._layouts.clear()
         self._head_size = 0
         self._day = max(self._day, newest_ms // DAY) if is_day_over else self._day
+        points.join_small_blocks(connection, self._codec)
         points.seal(connection, self._day, self._codec)
         if self._keep_ms is not None:
             points.forget(connection, newest_ms - self._keep_ms)

@@ -79,7 +79,7 @@ class Scrape:
 
         Where the page says nothing of a metric that Tecton's documents list, the documents do.
         """
-        return families_frame(self.described_families())
+        return families_frame(self.described_families(), "samples")
 
     def discover_services(self) -> pd.DataFrame:
         """Return one row per feature service that a label names, sorted by name; see ``columns.METRIC_SERVICES``.

@@ -11,15 +11,15 @@ import pandas as pd
 from .. import columns
 from .choosing import Chosen
 from .described import Described
-from .identity import CELLS, cell_columns, label_cells, moments, number_column, text_column
+from .identity import CELLS, cell_columns, label_cells, moments, number_column, repeated_text, text_column
 from .packing import Times, Values
 from .points import Points
 
 _IDENTITY = ("sample", *CELLS)
 
 
-def families_frame(found: Mapping[Described, int]) -> pd.DataFrame:
-    """Return one row per metric, with the number of its samples or series; see ``columns.METRIC_FAMILIES``."""
+def families_frame(found: Mapping[Described, int], counted: str) -> pd.DataFrame:
+    """Return one row per metric, and how many of what is counted it has; see ``columns.METRIC_FAMILIES``."""
     return pd.DataFrame(
         {
             "metric": text_column([one.heading.name for one in found]),
@@ -28,7 +28,7 @@ def families_frame(found: Mapping[Described, int]) -> pd.DataFrame:
             "stage": text_column([one.stage for one in found]),
             "help": text_column([one.heading.help for one in found]),
             "version": text_column([one.version for one in found]),
-            "samples": pd.array(list(found.values()), dtype="Int64"),
+            counted: pd.array(list(found.values()), dtype="Int64"),
         }
     )
 
@@ -37,7 +37,7 @@ def history_frame(series: Sequence[Chosen], found: Mapping[int, Points]) -> pd.D
     """Return one row per sample, series by series in order of time; see ``columns.METRIC_HISTORY``."""
     pieces = [found[one.number] for one in series]
     rows = np.repeat(np.arange(len(series)), [len(piece.times) for piece in pieces])
-    values = {name: array.take(rows) for name, array in _series_columns(series).items()}
+    values = {name: _spread(array, rows) for name, array in _series_columns(series).items()}
     values["timestamp"] = moments(_joined([piece.times for piece in pieces], np.int64))
     values["value"] = number_column(_joined([piece.values for piece in pieces], np.float64))
     return pd.DataFrame({column.name: values[column.name] for column in columns.METRIC_HISTORY})
@@ -88,7 +88,7 @@ def rollup_frame(
     """Return one row per series and period with quantiles of its values; see ``columns.METRIC_ROLLUP``."""
     parts = [_rolled_up(found[one.number], step_ms, quantiles) for one in series]
     rows = np.repeat(np.arange(len(series)), [len(starts) for starts, _, _ in parts])
-    values = {name: array.take(rows) for name, array in _series_columns(series).items()}
+    values = {name: _spread(array, rows) for name, array in _series_columns(series).items()}
     values["timestamp"] = moments(_joined([starts for starts, _, _ in parts], np.int64))
     values["samples"] = pd.array(_joined([counts for _, counts, _ in parts], np.int64), dtype="Int64")
     frame = pd.DataFrame({column.name: values[column.name] for column in columns.METRIC_ROLLUP})
@@ -109,6 +109,14 @@ def _series_columns(series: Sequence[Chosen]) -> dict[str, Any]:
         "stage": text_column([one.owner.stage for one in series]),
         "sample": text_column([one.sample for one in series]),
     }
+
+
+def _spread(array: Any, rows: np.ndarray[Any, np.dtype[np.intp]]) -> Any:
+    """Return the item of each row's series."""
+    is_missing = array.isna()
+    if array.dtype == "string" and len(array) and (len(array) == 1 or is_missing.all()):
+        return repeated_text(None if is_missing[0] else array[0], len(rows))
+    return array.take(rows)
 
 
 def _column_index(series: Sequence[Chosen]) -> Any:

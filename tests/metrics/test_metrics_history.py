@@ -136,7 +136,7 @@ def test_late_samples_join_their_sealed_day(tmp_path):
 
         assert frame["timestamp"].tolist() == [pd.Timestamp(START + i * STEP) for i in range(20)]
         with history._database.reading() as connection:
-            assert connection.execute("SELECT day, count(*) FROM blocks WHERE is_sealed GROUP BY day").fetchall() == [
+            assert connection.execute("SELECT day, count(*) FROM blocks WHERE size = 2 GROUP BY day").fetchall() == [
                 (START.toordinal() - 719163, 1),
                 (START.toordinal() - 719162, 1),
             ]
@@ -357,6 +357,9 @@ def test_empty_history_answers_every_question(history):
     """Before the first scrape there are no gaps, scrapes, families; the card says so."""
     assert [len(frame) for frame in (history.gaps(), history.scrapes(), history.families())] == [0, 0, 0]
     assert len(history.frame("feature_service_latency", since="24h")) == 0
+    assert {str(n): str(t) for n, t in history.families().dtypes.items()} == columns.by_name(
+        columns.METRIC_HISTORY_FAMILIES
+    )
     assert "scrapes  0" in history._repr_mimebundle_()["text/plain"]
 
 
