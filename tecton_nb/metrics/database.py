@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
-from collections.abc import Iterator
+import weakref
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -52,6 +53,9 @@ class Database:
         self._claim: sqlite3.Connection | None = None
         with self._in_words("open"):
             self._connection = _connected(self.path)
+        # A notebook that runs a cell again drops the old history without a word.
+        self._opened = [self._connection]
+        self._close = weakref.finalize(self, _close, self._opened)
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
@@ -91,10 +95,11 @@ class Database:
             try:
                 # A lock that the system takes away when the process is gone.
                 claim.execute("BEGIN EXCLUSIVE")
-            except sqlite3.OperationalError:
+            except sqlite3.Error as error:
                 claim.close()
-                raise self._claimed() from None
+                raise self._claimed() if error.sqlite_errorcode == sqlite3.SQLITE_BUSY else error from None
             self._claim = claim
+            self._opened.append(claim)
         with self.writing() as connection:
             connection.execute("DELETE FROM recorder")
             connection.execute("INSERT INTO recorder VALUES (?, ?)", (os.getpid(), since))
@@ -102,10 +107,7 @@ class Database:
     def close(self) -> None:
         """Close it; it cannot be used afterwards."""
         with self._lock:
-            self._connection.close()
-            if self._claim is not None:
-                self._claim.close()
-                self._claim = None
+            self._close()
 
     def damaged(self, reason: object) -> SettingsError:
         """Return the error for a file whose contents cannot be what we wrote."""
@@ -147,6 +149,11 @@ class Database:
             raise SettingsError(f"Cannot {verb} the metrics history {name}: {reason} {advice}") from error
         except (ValueError, TypeError, KeyError, IndexError, OverflowError) as error:
             raise self.damaged(error) from error
+
+
+def _close(connections: Iterable[sqlite3.Connection]) -> None:
+    for connection in connections:
+        connection.close()
 
 
 def _connected(path: Path) -> sqlite3.Connection:

@@ -14,7 +14,7 @@ from ..wire.timestamps import from_datetime
 from . import points
 from .database import Database
 from .identity import identity_of
-from .packing import Times
+from .packing import DamagedError, Times
 from .points import DAY, HEAD_ROWS, Mask, Rows
 from .scrape import Scrape
 
@@ -71,6 +71,9 @@ class Recorder:
     def _load(self, connection: sqlite3.Connection) -> None:
         rows = connection.execute("SELECT name, labels, id FROM series")
         self._ids: dict[tuple[str, str], int] = {(name, labels): series for name, labels, series in rows}
+        # Numbers are given in order and never taken back; others would be places far outside the arrays below.
+        if sorted(self._ids.values()) != list(range(1, len(self._ids) + 1)):
+            raise DamagedError("series without their numbers")
         self._headings = {
             row[0]: Heading(*row) for row in connection.execute("SELECT name, kind, help, unit FROM headings")
         }
@@ -81,7 +84,7 @@ class Recorder:
         newest = points.newest(connection)
         self._day = _NEVER if newest is None else newest // DAY
         # By series: its newest sample, as far as that is known, and a time that none of its samples is newer than.
-        size = max(self._ids.values(), default=0) + 1
+        size = len(self._ids) + 1
         self._newest = np.full(size, _NEVER, np.int64)
         self._bound = np.full(size, _NEVER if newest is None else newest, np.int64)
         self._is_stale = False

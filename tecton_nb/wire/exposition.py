@@ -40,6 +40,7 @@ _LABEL = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 _LATEST_SECONDS = 100_000_000_000
 _OPENMETRICS = re.compile(r"\s*application/openmetrics-text\s*(;|$)", re.IGNORECASE)
 _PLAIN = re.compile(r"\s*text/plain\s*(;|$)", re.IGNORECASE)
+_FOREIGN = re.compile(r"\s*(text/html|application/(\w+\+)?(json|xml)|image/)", re.IGNORECASE)
 # A page without its last line feed is whole if a time in milliseconds of today's length ends it.
 _WHOLE_LINE = re.compile(r"[ \t][0-9]{13}$", re.ASCII)
 
@@ -74,7 +75,7 @@ def read_page(text: str | bytes, content_type: str | None = None) -> Page:
             return _read_openmetrics(page)
         except LineError:
             pass
-    return _leniently(page)
+    return _leniently(page, claimed)
 
 
 def parse_exposition(text: str | bytes, content_type: str | None = None) -> tuple[Family, ...]:
@@ -124,13 +125,19 @@ def _strictly(page: str) -> Page:
         raise _refused(page, error) from None
 
 
-def _leniently(page: str) -> Page:
+def _leniently(page: str, content_type: str) -> Page:
     try:
         found = read_text(page)
     except LineError as error:
         raise _refused(page, error) from None
     if _is_cut(page):
         raise _cut(page)
+    if not found.series and not found.headings and _FOREIGN.match(content_type):
+        raise ScrapeFormatError(
+            f"The text is no metrics page: line 1 is empty and its Content-Type is {quoted(content_type)}. "
+            "Check the address.",
+            "line 1",
+        )
     return found
 
 

@@ -113,7 +113,8 @@ def _all_series(lines: _Lines, memory: SeriesMemory) -> list[Series]:
     heads: list[tuple[int, str]] = []
     for place, line in lines.unknown:
         number = lines.numbers[place]
-        plain = _without_exemplar(line, number)
+        _check_length(line, number)
+        plain = _without_exemplar(line)
         end = plain.rfind("}") + 1 or _end_of_name(plain)
         tail = plain[end:].split()
         if not 1 <= len(tail) <= 2:
@@ -131,9 +132,12 @@ def _all_series(lines: _Lines, memory: SeriesMemory) -> list[Series]:
     return [series for series in lines.series if series is not None]
 
 
-def _without_exemplar(line: str, number: int) -> str:
+def _check_length(line: str, number: int) -> None:
     if len(line) > _LONGEST_LINE:
         raise LineError(number, f"it is longer than {_LONGEST_LINE:,} characters")
+
+
+def _without_exemplar(line: str) -> str:
     if "#" not in line:
         return line
     found = _BEFORE_EXEMPLAR.match(line)
@@ -157,7 +161,7 @@ def _parsed(lines: Iterable[tuple[int, str]]) -> Iterator[Metric]:
 
 def _headings(comments: list[tuple[int, str]]) -> tuple[Heading, ...]:
     for number, line in comments:
-        _without_exemplar(line[1:], number)
+        _check_length(line, number)
     found: dict[str, Heading] = {}
     for metric in _parsed(comments):
         new = Heading(metric.name, metric.type, metric.documentation)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -487,6 +488,28 @@ def test_second_recorder_is_refused_while_reading_works(tmp_path):
         assert len(second.frame("other")) == 3
         first.close()
         assert second.record(scrape(3)) == len(SERIES)
+
+
+def test_history_that_is_dropped_lets_the_next_one_record(tmp_path):
+    """Running a cell again replaces the history of before; the new one may record at once."""
+    path = tmp_path / "metrics.db"
+    history = MetricsHistory(path)
+    filled(history, [0])
+    history = MetricsHistory(path)
+    filled(history, [1])
+
+    assert len(history.frame("other")) == 2
+    history.close()
+    history.close()
+
+
+def test_lock_that_cannot_be_made_is_no_second_recorder(tmp_path):
+    """Where the lock's file is something else the sentence says so, and not that somebody records."""
+    path = tmp_path / "metrics.db"
+    Path(f"{path}-recorder").write_bytes(b"no database" * 200)
+
+    with MetricsHistory(path) as history, pytest.raises(SettingsError, match="file is not a database"):
+        history.record(scrape(0))
 
 
 def test_failed_write_forgets_what_was_not_kept(tmp_path, monkeypatch):

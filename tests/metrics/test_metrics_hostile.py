@@ -108,6 +108,8 @@ def test_file_with_more_or_other_tables_is_refused(tmp_path, statement):
         "UPDATE series SET labels = '[1]' WHERE name = 'other'",
         "UPDATE series SET labels = '{\"a\":1}' WHERE name = 'other'",
         "UPDATE series SET labels = NULL",
+        "UPDATE series SET id = 4611686018427387904 WHERE name = 'other'",
+        "UPDATE series SET id = -1 WHERE name = 'other'",
         "UPDATE head SET body = x'0102'",
         "UPDATE head SET body = 5",
         "UPDATE head SET layout = 77",

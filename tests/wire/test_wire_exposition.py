@@ -249,6 +249,13 @@ def test_empty_page_has_no_metrics(page: str | bytes) -> None:
     assert parse_exposition(page) == ()
 
 
+@pytest.mark.parametrize("content_type", ["text/html; charset=utf-8", "application/json", "image/png"])
+def test_empty_answer_that_claims_to_be_something_else_is_refused(content_type: str) -> None:
+    """An empty body of a login page or an API is no empty metrics page."""
+    with pytest.raises(ScrapeFormatError, match="Content-Type is"):
+        parse_exposition("", content_type)
+
+
 @pytest.mark.parametrize(
     "page",
     [
