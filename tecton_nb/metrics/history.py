@@ -170,8 +170,8 @@ class MetricsHistory:
         NaN is left out, a period of nothing else is missing. Of a summary's quantile they make no quantile
         of the requests: percentiles cannot be averaged. Other arguments and errors as `frame`.
         """
-        if not all(0 <= quantile <= 1 for quantile in quantiles):
-            raise InputError(f"Quantiles lie between 0 and 1; got {listed(quantiles)}.")
+        if not quantiles or not all(0 <= quantile <= 1 for quantile in quantiles):
+            raise InputError(f"Quantiles lie between 0 and 1, and one is needed; got {listed(quantiles)}.")
         series, found = self._asked(metric, since, until, labels)
         return rollup_frame(series, found, duration_ms(every, "every"), tuple(quantiles))
 

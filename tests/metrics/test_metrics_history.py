@@ -215,7 +215,8 @@ def test_a_line_of_a_metric_can_be_asked_for(history):
         (lambda h: h.frame("other", since="3 parsecs"), "Cannot read '3 parsecs' as a time"),
         (lambda h: h.frame("feature_service_latency", quantile="high"), "Cannot read quantile='high' as a number"),
         (lambda h: h.rollup("other", every="0s"), "Cannot read every='0s' as a duration"),
-        (lambda h: h.rollup("other", quantiles=(99,)), "Quantiles lie between 0 and 1; got '99'"),
+        (lambda h: h.rollup("other", quantiles=(99,)), "Quantiles lie between 0 and 1, and one is needed; got '99'"),
+        (lambda h: h.rollup("other", quantiles=()), "Quantiles lie between 0 and 1, and one is needed; got none"),
         (lambda h: h.gaps(longer_than="never"), "Cannot read longer_than='never' as a duration"),
     ],
 )
