@@ -18,6 +18,7 @@ import pandas as pd
 import platformdirs
 import typer
 
+from .cli_record import record
 from .cli_store import StorePath, access_control, ingest, service_account
 from .client.service import FeatureService
 from .connect import API_KEY, connect
@@ -40,6 +41,7 @@ app = typer.Typer(
 )
 
 app.command()(ingest)
+app.command()(record)
 app.add_typer(service_account, name="service-account")
 app.add_typer(access_control, name="access-control")
 

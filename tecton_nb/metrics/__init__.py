@@ -1,5 +1,7 @@
-"""Metrics of a feature server as frames."""
+"""Metrics of a feature server as frames: one scrape, a history of them, or an existing Prometheus."""
 
-from .scrape import Scrape
+from .history import MetricsHistory
+from .prometheus import PrometheusSource
+from .scrape import Scrape, parse_exposition
 
-__all__ = ["Scrape"]
+__all__ = ["MetricsHistory", "PrometheusSource", "Scrape", "parse_exposition"]
