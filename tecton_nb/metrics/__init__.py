@@ -1,5 +1,6 @@
 """Metrics of a feature server as frames."""
 
+from . import slo
 from .scrape import Scrape
 
-__all__ = ["Scrape"]
+__all__ = ["Scrape", "slo"]
