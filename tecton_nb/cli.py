@@ -18,6 +18,7 @@ import pandas as pd
 import platformdirs
 import typer
 
+from .cli_render import render
 from .cli_store import StorePath, access_control, ingest, service_account
 from .client.service import FeatureService
 from .connect import API_KEY, connect
@@ -42,6 +43,7 @@ app = typer.Typer(
 app.command()(ingest)
 app.add_typer(service_account, name="service-account")
 app.add_typer(access_control, name="access-control")
+app.add_typer(render, name="render")
 
 Profile = Annotated[
     str | None,

@@ -1,6 +1,6 @@
 """Metrics of a feature server as frames."""
 
-from . import slo
+from . import render, slo
 from .scrape import Scrape
 
-__all__ = ["Scrape", "slo"]
+__all__ = ["Scrape", "render", "slo"]
