@@ -14,7 +14,7 @@ _TITLE_NAME_LIMIT = 60
 def latency_title(count: int, every: list[LatencySeries], by: str | None) -> str:
     """Return the number of calls, what they are grouped by, and how many have no time."""
     grouped = "" if by is None else f" by {label_text(by, _TITLE_NAME_LIMIT)}"
-    return f"Latency of {_calls(count)}{grouped}{''.join(_gaps(count, every, by))}"
+    return f"Latency of {calls_words(count)}{grouped}{''.join(_gaps(count, every, by))}"
 
 
 def latency_sentence(title: str, drawn: list[LatencySeries], by: str | None, threshold_seconds: float | None) -> str:
@@ -41,7 +41,7 @@ def threshold_words(seconds: float) -> str:
 
 
 def _quantiles(series: LatencySeries, by: str | None) -> str:
-    count = "" if by is None else f" ({_calls(series.seconds.size)})"
+    count = "" if by is None else f" ({calls_words(series.seconds.size)})"
     values = (f"p{round(ratio * 100)} {human_seconds(series.quantile(ratio))}" for ratio in QUANTILES)
     return f"{label_text(series.name)}{count} {', '.join(values)}"
 
@@ -57,5 +57,6 @@ def _gaps(count: int, every: list[LatencySeries], by: str | None) -> list[str]:
     ]
 
 
-def _calls(count: int) -> str:
+def calls_words(count: int) -> str:
+    """Return a number of calls in words."""
     return "1 call" if count == 1 else f"{count:,} calls"
