@@ -5,7 +5,8 @@ Look at every one of them before committing.
 
 from pathlib import Path
 
-from picture_frames import BASELINE_DPI, PICTURES
+from matplotlib.image import imsave
+from picture_frames import PICTURES, pixels
 
 FOLDER = Path(__file__).with_name("baseline")
 
@@ -13,7 +14,7 @@ FOLDER = Path(__file__).with_name("baseline")
 def main() -> None:
     """Write one small PNG per picture."""
     for name, draw in PICTURES.items():
-        draw().figure.savefig(FOLDER / f"{name}.png", dpi=BASELINE_DPI, metadata={"Software": None})
+        imsave(FOLDER / f"{name}.png", pixels(draw()), metadata={"Software": None})
 
 
 if __name__ == "__main__":

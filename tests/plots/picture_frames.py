@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.text import Text
 
 from tecton_nb import columns, plots
 
@@ -166,6 +168,24 @@ def statuses(rows: int = 500) -> pd.DataFrame:
     }
     drawn = {name: random.choice(kinds, rows, p=share) for name, share in shares.items()}
     return pd.DataFrame(drawn).astype("string")
+
+
+def pixels(ax: Axes) -> np.ndarray:
+    """Return the figure in a small size without its words, which every version of the font renderer draws otherwise.
+
+    Legends go, too, and the size is fixed: both follow from the width of words.
+    """
+    figure = ax.figure.figure
+    for each in figure.findobj(Axes):
+        if each.get_legend():
+            each.get_legend().remove()
+    for text in figure.findobj(Text):
+        text.set_visible(False)
+    figure.set_size_inches(7.0, 4.2)
+    figure.set_dpi(BASELINE_DPI)
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    return np.asarray(canvas.buffer_rgba())[..., :3].copy()
 
 
 Draw = Callable[..., Axes]
