@@ -37,7 +37,8 @@ def plot_latency_over_time(
 ) -> Axes:
     """Draw each call's time at the moment it began, with p50 and p99 of each while, and return the axes.
 
-    Calls that failed (a status of 400 or above, or no answer) are crosses. A while without calls is a gap.
+    Calls that failed (a status of 400 or above, or no answer) are crosses and in no percentile: an error that comes
+    quickly makes no service fast. A while without calls is a gap.
 
     Parameters
     ----------
@@ -103,8 +104,8 @@ def percentiles_over_time(times: Floats, seconds: Floats) -> tuple[Floats, dict[
 
 def _draw(ax: Axes, times: Floats, seconds: Floats, failed: Floats, threshold_seconds: float | None) -> None:
     blue, vermillion = colours(ax)[:2]
-    middles, percentiles = percentiles_over_time(times, seconds)
     good = failed == 0
+    middles, percentiles = percentiles_over_time(times[good], seconds[good])
     is_dense = middles.size > 0
     (each,) = ax.plot(times[good], shown_ms(seconds[good]), marker=".", color=blue, linestyle="none", rasterized=True)
     each.set_markersize(3 if is_dense else 6)
@@ -135,8 +136,11 @@ def _within(seconds: Floats, threshold: float) -> str:
 def _sentence(title: str, seconds: Floats, failed: Floats, threshold: float | None) -> str:
     if not seconds.size:
         return f"{title}: nothing to draw."
-    p50, p99 = (np.quantile(seconds, q, method="inverted_cdf") for q in _QUANTILES.values())
-    parts = [f"p50 {human_seconds(p50)}, p99 {human_seconds(p99)}, slowest {human_seconds(seconds.max())}"]
+    good = seconds[failed == 0]
+    parts = [f"slowest {human_seconds(float(seconds.max()))}"]
+    if good.size:
+        p50, p99 = (human_seconds(np.quantile(good, q, method="inverted_cdf")) for q in _QUANTILES.values())
+        parts.insert(0, f"p50 {p50}, p99 {p99}{' of those that did not fail' if failed.any() else ''}")
     parts += [f"{int(failed.sum()):,} failed"] if failed.any() else ["none failed"]
     parts += [] if threshold is None else [_within(seconds, threshold)]
     return f"{title}: {'; '.join(parts)}."

@@ -12,16 +12,16 @@ from tecton_nb.metrics.slo import Objective, attainment, slices_from_metrics
 LATENCY, RATE, ERRORS = "feature_service_latency", "feature_service_requests_rate", "feature_server_errors_rate"
 FAST = Objective("latency", 0.99, 0.1)
 RUNGS = (0.5, 0.9, 0.95, 0.99)
-SLICES = 144
+SLICES = 96
 
 
 def simulated(seed: int) -> tuple[pd.DataFrame, np.ndarray, pd.DataFrame]:
-    """Return metrics of two services over twelve hours with an incident, all latencies, and the p99 of each slice."""
+    """Return metrics of two services over eight hours with an incident, all latencies, and the p99 of each slice."""
     random = np.random.default_rng(seed)
     frames, every, p99 = [], [], []
     for name, median, busy in (("a", 0.020, 900), ("b", 0.012, 200)):
         ladder, counts, total = {rung: [] for rung in RUNGS}, [], 0
-        begin, length = random.integers(20, 100), random.integers(6, 12)
+        begin, length = random.integers(20, 80), random.integers(6, 12)
         for place in range(SLICES):
             slow = random.uniform(4, 10) if begin <= place < begin + length else 1.0
             # Most is asked during the incident: everybody tries again.
@@ -145,6 +145,25 @@ def test_services_of_one_name_stay_apart():
     found = slices_from_metrics(frame, FAST)
 
     assert found["good_min_ratio"].tolist() == [0.5, 0.0]
+
+
+def test_summary_of_all_services_is_read_when_named():
+    """The total over all services is one series, weighed by the total rate."""
+    total = summary("feature_service_total_latency", {0.5: [0.02], 0.99: [0.2]})
+    frame = pd.concat([total, samples("feature_service_requests_total_rate", [1.0], aws_region="local")])
+
+    found = slices_from_metrics(frame, FAST, metric="feature_service_total_latency")
+
+    assert found.loc[0, "requests"] == 300
+    assert found.loc[0, ["good_min_ratio", "good_max_ratio"]].tolist() == pytest.approx([0.5 - 1 / 300, 0.99 + 1 / 300])
+
+
+def test_series_that_differ_in_another_label_are_not_mixed():
+    """Two series of one service, told apart by something else, are refused: their quantiles do not add up."""
+    frame = pd.concat([summary(LATENCY, {0.5: [0.02]}, server_group=group) for group in ("a", "b")])
+
+    with pytest.raises(InputError, match="several series of 'feature_service_latency' that differ in 'server_group'"):
+        slices_from_metrics(frame, FAST)
 
 
 @pytest.mark.parametrize(

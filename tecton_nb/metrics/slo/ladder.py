@@ -21,13 +21,21 @@ from .objective import Objective, duration
 LATENCY = "feature_service_latency"
 RATE = "feature_service_requests_rate"
 ERRORS = "feature_server_errors_rate"
+TOTAL_LATENCY = "feature_service_total_latency"
 TOTAL_RATE = "feature_service_requests_total_rate"
+# What a sample says beside its labels.
+_PARTS = frozenset({"timestamp", "metric", "kind", "stage", "sample", "quantile", "le", "value", "timestamp_source"})
 _NAMES = ("feature_service_id", "feature_service_name")
 _WHAT = "metrics"
 
 
 def slices_from_metrics(
-    frame: pd.DataFrame, objective: Objective, *, slice_length: str = "5m", percent_of: float = 100.0
+    frame: pd.DataFrame,
+    objective: Objective,
+    *,
+    metric: str = LATENCY,
+    slice_length: str = "5m",
+    percent_of: float = 100.0,
 ) -> pd.DataFrame:
     """Return what metrics say about an objective, slice by slice.
 
@@ -35,7 +43,9 @@ def slices_from_metrics(
     ----------
     frame
         Samples in the tidy form of ``columns.METRIC_SAMPLES`` with labels as columns, from a history or a Prometheus.
-        Latency reads ``feature_service_latency`` per service, availability ``feature_server_errors_rate`` of all.
+        Latency reads a summary, availability ``feature_server_errors_rate``.
+    metric
+        Summary to read for latency: that of each service, or ``feature_service_total_latency`` of all together.
     slice_length
         The window over which the server takes quantiles and rates: five minutes. Of the readings within
         a slice the last one counts, so that no request is counted twice.
@@ -55,25 +65,37 @@ def slices_from_metrics(
         If the frame lacks a column or the metric.
     """
     length = duration(slice_length, "slice_length")
-    read = _latency_slices if objective.kind == "latency" else _error_slices
-    found = [*read(frame, objective, length, percent_of)]
+    if objective.kind == "latency":
+        found = [*_latency_slices(frame, objective, length, metric)]
+    else:
+        found = [*_error_slices(frame, objective, length, percent_of)]
     values = {name: [row[name] for row in found] for name in columns.by_name(columns.SLO_SLICES)}
     return made(values, columns.SLO_SLICES)
 
 
 def _latency_slices(
-    frame: pd.DataFrame, objective: Objective, length: pd.Timedelta, _: float
+    frame: pd.DataFrame, objective: Objective, length: pd.Timedelta, metric: str
 ) -> Iterator[dict[str, object]]:
-    samples = _samples(frame, LATENCY)
+    samples = _samples(frame, metric)
     if column(samples, "quantile", _WHAT).isna().all():
-        raise InputError(f"The metrics hold {quoted(LATENCY)} without quantiles, so they tell nothing of its shares.")
-    rates = frame[column(frame, "metric", _WHAT) == RATE]
+        raise InputError(f"The metrics hold {quoted(metric)} without quantiles, so they tell nothing of its shares.")
+    rates = frame[column(frame, "metric", _WHAT) == (TOTAL_RATE if metric == TOTAL_LATENCY else RATE)]
     for identity, series in _by_service(samples):
+        _check_one(series, metric)
         ladder = _last_of_slices(_pivot(series[series["quantile"].notna()], "quantile"), length)
         requests = _requests(series, _same_service(rates, identity), ladder.index, length)
         least, most = ladder_bounds(ladder.to_numpy(), ladder.columns.to_numpy(float), objective, requests)
         name = next((text for text in reversed(identity) if isinstance(text, str)), None)
         yield from _rows(ladder.index, length, name, requests, least, most, "latency quantiles")
+
+
+def _check_one(series: pd.DataFrame, metric: str) -> None:
+    labels = [name for name in series.columns if name not in _PARTS and series[name].nunique(dropna=False) > 1]
+    if labels:
+        raise InputError(
+            f"The metrics hold several series of {quoted(metric)} that differ in {listed(labels)}. Their quantiles do "
+            "not add up: choose one of them, or keep feature_service_name and feature_service_id as columns."
+        )
 
 
 def ladder_bounds(ladder: Floats, rungs: Floats, objective: Objective, requests: Floats) -> tuple[Floats, Floats]:
