@@ -71,49 +71,6 @@ SLO_INFO = (
     Column("slo_ineligibility_reasons", "string", "why the request does not count, joined by commas"),
 )
 
-CALLS = (
-    Column("rows", "Int64", "rows asked for in the call"),
-    Column("status", "Int64", "HTTP status; missing if no answer came"),
-    Column("started_at", "datetime64[ns, UTC]", "when the call was started"),
-    Column("client_time_seconds", "Float64", "from the start of the transfer to the last byte", "s"),
-    Column("name_lookup_seconds", "Float64", "finding the address of the host", "s"),
-    Column("connect_seconds", "Float64", "opening the connection", "s"),
-    Column("tls_seconds", "Float64", "agreeing on encryption", "s"),
-    Column("first_byte_seconds", "Float64", "from the request sent to the first byte of the answer", "s"),
-    Column("transfer_seconds", "Float64", "from the first byte to the last", "s"),
-    Column("server_time_seconds", "Float64", "all time inside the server, as it reports", "s"),
-    Column("store_max_latency_seconds", "Float64", "slowest read from the online store, as the server reports", "s"),
-    Column("response_bytes", "Int64", "size of the answer's body", "B"),
-    Column("is_new_connection", "boolean", "whether a connection was opened for the call"),
-)
-
-ERRORS = (
-    Column("exception", "string", "name of the exception class"),
-    Column("status", "Int64", "HTTP status; missing if no answer came"),
-    Column("message", "string", "the sentence of the exception"),
-)
-
-LATENCY_QUANTILES = (
-    Column("series", "string", "client time, server time, or the group"),
-    Column("calls", "Int64", "calls that have a time"),
-    Column("missing", "Int64", "calls that have none"),
-    Column("p50_seconds", "Float64", "half of the calls took at most this", "s"),
-    Column("p95_seconds", "Float64", "95 % of the calls took at most this", "s"),
-    Column("p99_seconds", "Float64", "99 % of the calls took at most this", "s"),
-    Column("within_ratio", "Float64", "share of the calls with a time that took at most the threshold; 0 to 1"),
-)
-
-METRIC_SAMPLES = (
-    Column("timestamp", "datetime64[ns, UTC]", "time of the sample; that of the scrape where the page has none"),
-    Column("metric", "string", "name of the metric"),
-    Column("kind", "string", "gauge, summary, counter, histogram or unknown"),
-    Column("sample", "string", "value, sum, count or bucket"),
-    Column("quantile", "Float64", "quantile of a summary's sample"),
-    Column("le", "Float64", "upper bound of a histogram's bucket"),
-    Column("value", "Float64", "the number; NaN is a number here and not a gap"),
-    Column("labels", "string", "the other labels as JSON"),
-)
-
 SLO_SLICES = (
     Column("timestamp", "datetime64[ns, UTC]", "end of the slice of time"),
     Column("slice_seconds", "Float64", "length of the slice", "s"),
@@ -183,6 +140,49 @@ SLO_ELIGIBILITY = (
     Column("p99_slo_server_time_seconds", "Float64", "99 % of them took at most this in the server", "s"),
     Column("max_store_latency_seconds", "Float64", "slowest read from the online store", "s"),
     Column("max_store_response_size_bytes", "Int64", "most that was read from the online store for one row", "B"),
+)
+
+CALLS = (
+    Column("rows", "Int64", "rows asked for in the call"),
+    Column("status", "Int64", "HTTP status; missing if no answer came"),
+    Column("started_at", "datetime64[ns, UTC]", "when the call was started"),
+    Column("client_time_seconds", "Float64", "from the start of the transfer to the last byte", "s"),
+    Column("name_lookup_seconds", "Float64", "finding the address of the host", "s"),
+    Column("connect_seconds", "Float64", "opening the connection", "s"),
+    Column("tls_seconds", "Float64", "agreeing on encryption", "s"),
+    Column("first_byte_seconds", "Float64", "from the request sent to the first byte of the answer", "s"),
+    Column("transfer_seconds", "Float64", "from the first byte to the last", "s"),
+    Column("server_time_seconds", "Float64", "all time inside the server, as it reports", "s"),
+    Column("store_max_latency_seconds", "Float64", "slowest read from the online store, as the server reports", "s"),
+    Column("response_bytes", "Int64", "size of the answer's body", "B"),
+    Column("is_new_connection", "boolean", "whether a connection was opened for the call"),
+)
+
+ERRORS = (
+    Column("exception", "string", "name of the exception class"),
+    Column("status", "Int64", "HTTP status; missing if no answer came"),
+    Column("message", "string", "the sentence of the exception"),
+)
+
+LATENCY_QUANTILES = (
+    Column("series", "string", "client time, server time, or the group"),
+    Column("calls", "Int64", "calls that have a time"),
+    Column("missing", "Int64", "calls that have none"),
+    Column("p50_seconds", "Float64", "half of the calls took at most this", "s"),
+    Column("p95_seconds", "Float64", "95 % of the calls took at most this", "s"),
+    Column("p99_seconds", "Float64", "99 % of the calls took at most this", "s"),
+    Column("within_ratio", "Float64", "share of the calls with a time that took at most the threshold; 0 to 1"),
+)
+
+METRIC_SAMPLES = (
+    Column("timestamp", "datetime64[ns, UTC]", "time of the sample; that of the scrape where the page has none"),
+    Column("metric", "string", "name of the metric"),
+    Column("kind", "string", "gauge, summary, counter, histogram or unknown"),
+    Column("sample", "string", "value, sum, count or bucket"),
+    Column("quantile", "Float64", "quantile of a summary's sample"),
+    Column("le", "Float64", "upper bound of a histogram's bucket"),
+    Column("value", "Float64", "the number; NaN is a number here and not a gap"),
+    Column("labels", "string", "the other labels as JSON"),
 )
 
 

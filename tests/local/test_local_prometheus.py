@@ -2,14 +2,14 @@
 
 import re
 import subprocess
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-from programs import program
-from prometheus_server import eventually, running
+from programs import program, running_prometheus
 
 from tecton_nb import local
 from tecton_nb.local.demonstration.documented import documented_definitions
@@ -56,7 +56,10 @@ def prometheus(servers: dict[str, local.FeatureServer], tmp_path_factory: pytest
         ("wrong", servers["1.x"], "not-the-key"),
     ]
     (folder / "prometheus.yml").write_text("scrape_configs:" + "".join(job(folder, *one) for one in jobs))
-    with running(folder) as address, httpx.Client(base_url=f"http://{address}/api/v1", trust_env=False) as client:
+    with (
+        running_prometheus(folder) as address,
+        httpx.Client(base_url=f"http://{address}/api/v1", trust_env=False) as client,
+    ):
         yield lambda path, **params: client.get(path, params=params).raise_for_status().json()["data"]
 
 
@@ -65,6 +68,14 @@ def job(folder: Path, name: str, server: local.FeatureServer, key: str) -> str:
     key_file = folder / f"{name}.key"
     key_file.write_text(f"{key}\n")
     return JOB.format(name=name, path=METRICS, key_file=key_file, target=server.url.removeprefix("http://"))
+
+
+def eventually(probe: Callable[[], Any], seconds: float = 20.0) -> Any:
+    """Return what a probe of another process returns once it is true, or at last."""
+    deadline = time.monotonic() + seconds
+    while not (found := probe()) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return found
 
 
 @pytest.fixture(scope="module")

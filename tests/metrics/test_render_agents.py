@@ -1,6 +1,8 @@
 """Configurations of agents and alert rules in the real programs that read them."""
 
 import subprocess
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -8,8 +10,7 @@ import httpx
 import pytest
 import yaml
 from canned import Reply
-from programs import program
-from prometheus_server import eventually, running
+from programs import program, running_prometheus
 
 from tecton_nb import local
 from tecton_nb.local.faults import ErrorStatus
@@ -190,17 +191,27 @@ def test_prometheus_scrapes_the_embedded_server_by_our_file(demo_with_traffic, t
     )
     (tmp_path / "tecton.key").write_text(f"{server.api_key}\n")
 
-    with running(tmp_path) as address, httpx.Client(base_url=f"http://{address}/api/v1", trust_env=False) as asking:
+    with (
+        running_prometheus(tmp_path) as address,
+        httpx.Client(base_url=f"http://{address}/api/v1", trust_env=False) as asking,
+    ):
 
         def found(path: str, **params: str) -> Any:
             return asking.get(path, params=params).raise_for_status().json()["data"]
 
-        eventually(lambda: [target for target in found("/targets")["activeTargets"] if target["health"] == "up"])
+        stored = once_there(lambda: found("/query", query='{job="tecton",__name__!~"up|scrape_.*"}')["result"])
         (target,) = found("/targets")["activeTargets"]
-        stored = eventually(lambda: found("/query", query='{job="tecton",__name__!~"up|scrape_.*"}')["result"])
 
     assert (target["health"], target["lastError"]) == ("up", "")
     assert {metric.name for metric in catalogue()} <= {series["metric"]["__name__"] for series in stored}
+
+
+def once_there(probe: Callable[[], Any], seconds: float = 20.0) -> Any:
+    """Return what another process has to say once it has anything to say, or at last."""
+    last = time.monotonic() + seconds
+    while not (said := probe()) and time.monotonic() < last:
+        time.sleep(0.05)
+    return said
 
 
 @pytest.fixture(scope="module")
