@@ -19,6 +19,12 @@ NOT_FETCHED = "NOT_FETCHED"
 STATUS_SPELLINGS = {"UNKNOWN": UNKNOWN_STATUS, "CACHED": "CACHED_PRESENT"}
 
 
+# Columns of samples of metrics that are no labels.
+SAMPLE_PARTS = frozenset(
+    {"timestamp", "metric", "kind", "stage", "sample", "quantile", "le", "value", "timestamp_source", "scrape_id"}
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Column:
     """One column: `dtype` is the pandas dtype as text, `unit` is empty where there is none."""
@@ -100,6 +106,7 @@ SLO_ATTAINMENT = (
 
 SLO_BUDGET = (
     Column("timestamp", "datetime64[ns, UTC]", "end of the slice of time"),
+    Column("slice_seconds", "Float64", "length of the slice", "s"),
     Column("service", "string", "feature service; missing where all of them are counted together"),
     Column("objective", "string", "name of the objective"),
     Column("method", "string", "how requests and slices are counted: occurrences, ratio_timeslices or timeslices"),

@@ -54,7 +54,7 @@ def test_p99_is_above_the_threshold_during_the_incident(names):
 
 
 def test_calls_of_the_incident_are_slow_or_failed(names):
-    """In the incident every point is at least as high as the added 120 ms; crosses, the failed calls, are nowhere else."""
+    """In the incident every point is at least as high as the added 120 ms; the crosses are nowhere else."""
     ax = names["time_axes"]
     began, ended = incident(names)
 

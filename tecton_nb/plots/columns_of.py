@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 from matplotlib.dates import date2num
 
-from ..exceptions import InputError, did_you_mean, listed, quoted
+from ..exceptions import InputError, missing_column, quoted
 
 Floats = npt.NDArray[np.float64]
 
@@ -21,10 +21,7 @@ def column_of(frame: pd.DataFrame, name: str, what: tuple[str, str] = CALLS) -> 
     """Return a column; `what` is what the frame should hold, and where one like it comes from."""
     check_frame(frame, what)
     if name not in frame.columns:
-        raise InputError(
-            f"The {what[0]} have no column {quoted(name)}. Columns found: {listed(frame.columns)}."
-            f"{did_you_mean(name, frame.columns)}"
-        )
+        raise missing_column(what[0], name, frame.columns)
     return frame[name]
 
 

@@ -13,7 +13,7 @@ from .axes import MILLISECONDS, check_threshold, head, log_scale, say, shown_ms
 from .labels import PERCENTILES, fits_directly, label_directly, label_in_legend
 from .latency import LatencySeries, latency_series
 from .picture import add_alt_text, picture_axes
-from .style import LINE_STYLES, background, colours, ink
+from .style import background, ink, look
 from .text import draw_literally
 from .words import latency_sentence, latency_title, share_within
 
@@ -81,8 +81,7 @@ def _draw(ax: Axes, drawn: list[LatencySeries], by: str | None, threshold_second
 
 
 def _curve(ax: Axes, series: LatencySeries, place: int) -> Line2D:
-    palette = colours(ax)
-    colour, style = palette[place % len(palette)], LINE_STYLES[place % len(LINE_STYLES)]
+    colour, style = look(ax, place)
     times, shares = series.curve()
     (line,) = ax.plot(shown_ms(times), shares * 100, color=colour, linestyle=style, lw=1.6, drawstyle="steps-post")
     for ratio, marker, _ in PERCENTILES.values():

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 import pandas as pd
 from matplotlib import colormaps
@@ -12,7 +10,7 @@ from matplotlib.colors import ListedColormap, LogNorm
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from ..exceptions import InputError
-from ..reprs import human_percent, human_seconds
+from ..reprs import human_seconds
 from .axes import (
     MILLISECONDS,
     check_threshold,
@@ -30,7 +28,7 @@ from .latency import CLIENT_TIME
 from .picture import add_alt_text, picture_axes
 from .style import MINIMUM_CONTRAST, background, contrast, ink
 from .text import draw_literally
-from .words import calls_words, threshold_words
+from .words import over_time_title, share_of_calls
 
 _FEWEST_WHILES, _WHILES, _STEPS = 20, 60, 40
 
@@ -74,8 +72,7 @@ def plot_heatmap(
     started, seconds = moments_of(calls, "started_at"), seconds_of(calls, CLIENT_TIME)
     shown = np.isfinite(started) & np.isfinite(seconds)
     times, durations = started[shown], seconds[shown]
-    left_out = int((~shown).sum())
-    title = f"Latency of {calls_words(len(calls))} over time" + (f", {left_out:,} without a time" if left_out else "")
+    title = over_time_title(len(calls), int((~shown).sum()))
     ax = picture_axes() if ax is None else ax
     head(ax, title, "", "time of a call (ms, log scale)", has_note=threshold_seconds is not None)
     ax.grid(visible=False)
@@ -100,9 +97,7 @@ def _draw(ax: Axes, times: Floats, values: Floats, threshold_seconds: float | No
     mesh = ax.pcolormesh(x, y, cells, cmap=_visible_colours(ax), norm=LogNorm(1, max(most, 2)), rasterized=True)
     log_scale(ax.yaxis, low, high)
     if threshold_seconds is not None:
-        within = float((values <= threshold_seconds * MILLISECONDS).mean())
-        words = f"within {threshold_words(threshold_seconds)}: {human_percent(within)} of calls"
-        threshold_line(ax, threshold[0], words)
+        threshold_line(ax, threshold[0], share_of_calls(values / MILLISECONDS, threshold_seconds))
     scale = ax.inset_axes((1.02, 0.0, 0.025, 1.0))
     bar = ax.figure.figure.colorbar(mesh, cax=scale)
     bar.ax.yaxis.set_major_locator(LogLocator(subs=(1.0,) if most > 100 else (1.0, 2.0, 5.0)))
@@ -126,7 +121,5 @@ def _sentence(title: str, seconds: Floats, threshold: float | None) -> str:
         return f"{title}: nothing to draw."
     middle = human_seconds(float(np.quantile(seconds, 0.5, method="inverted_cdf")))
     parts = [f"half within {middle}, the slowest {human_seconds(float(seconds.max()))}"]
-    if threshold is not None and not math.isnan(threshold):
-        share = human_percent(float((seconds <= threshold).mean()))
-        parts.append(f"within {threshold_words(threshold)}: {share} of calls")
+    parts += [] if threshold is None else [share_of_calls(seconds, threshold)]
     return f"{title}: {'; '.join(parts)}."

@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
-from ..reprs import human_percent, human_seconds
+from ..reprs import human_seconds
 from .axes import (
     MILLISECONDS,
     check_threshold,
@@ -24,7 +24,7 @@ from .labels import name_lines
 from .latency import CLIENT_TIME
 from .picture import add_alt_text, picture_axes
 from .style import LINE_STYLES, colours, ink
-from .words import calls_words, threshold_words
+from .words import over_time_title, share_of_calls
 
 _QUANTILES = {"p50": 0.5, "p99": 0.99}
 # A while must hold so many calls on average, or its percentiles are no more than its calls.
@@ -68,7 +68,7 @@ def plot_latency_over_time(
     shown = np.isfinite(started) & np.isfinite(seconds)
     order = np.argsort(started[shown], kind="stable")
     times, durations, failed = (values[shown][order] for values in (started, seconds, failures))
-    title = f"Latency of {calls_words(len(calls))} over time{_left_out(int((~shown).sum()))}"
+    title = over_time_title(len(calls), int((~shown).sum()))
     ax = picture_axes() if ax is None else ax
     head(ax, title, "", "time of a call (ms, log scale)", has_note=threshold_seconds is not None)
     time_axis(ax, times, zone)
@@ -121,16 +121,8 @@ def _draw(ax: Axes, times: Floats, seconds: Floats, failed: Floats, threshold_se
     threshold = np.array([] if threshold_seconds is None else [threshold_seconds * MILLISECONDS])
     log_scale(ax.yaxis, *log_limits([shown_ms(seconds), threshold]))
     if threshold_seconds is not None:
-        threshold_line(ax, threshold[0], _within(seconds, threshold_seconds))
+        threshold_line(ax, threshold[0], share_of_calls(seconds, threshold_seconds))
     name_lines(ax, list(lines.values()), list(lines))
-
-
-def _left_out(count: int) -> str:
-    return f", {count:,} without a time" if count else ""
-
-
-def _within(seconds: Floats, threshold: float) -> str:
-    return f"within {threshold_words(threshold)}: {human_percent(float((seconds <= threshold).mean()))} of calls"
 
 
 def _sentence(title: str, seconds: Floats, failed: Floats, threshold: float | None) -> str:
@@ -142,5 +134,5 @@ def _sentence(title: str, seconds: Floats, failed: Floats, threshold: float | No
         p50, p99 = (human_seconds(np.quantile(good, q, method="inverted_cdf")) for q in _QUANTILES.values())
         parts.insert(0, f"p50 {p50}, p99 {p99}{' of those that did not fail' if failed.any() else ''}")
     parts += [f"{int(failed.sum()):,} failed"] if failed.any() else ["none failed"]
-    parts += [] if threshold is None else [_within(seconds, threshold)]
+    parts += [] if threshold is None else [share_of_calls(seconds, threshold)]
     return f"{title}: {'; '.join(parts)}."

@@ -13,7 +13,7 @@ from .columns_of import Floats
 from .labels import PERCENTILES, label_in_legend, name_lines
 from .latency import LatencySeries, latency_series
 from .picture import add_alt_text, picture_axes
-from .style import LINE_STYLES, background, colours, ink
+from .style import background, ink, look
 from .text import draw_literally
 from .words import latency_sentence, latency_title, share_within
 
@@ -83,8 +83,7 @@ def _draw(ax: Axes, drawn: list[LatencySeries], by: str | None, threshold_second
 
 
 def _curve(ax: Axes, series: LatencySeries, place: int) -> Line2D:
-    palette = colours(ax)
-    colour, style = palette[place % len(palette)], LINE_STYLES[place % len(LINE_STYLES)]
+    colour, style = look(ax, place)
     spread, seconds = _points(series)
     (line,) = ax.plot(spread, shown_ms(seconds), color=colour, linestyle=style, linewidth=1.6, drawstyle="steps-post")
     for ratio, marker, _ in PERCENTILES.values():

@@ -8,15 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from ..columns import SAMPLE_PARTS
 from ..exceptions import InputError, did_you_mean, listed, quoted
 from ..reprs.human import MISSING, is_missing
 from .columns_of import METRICS, Floats, check_frame, column_of, moments_of, numbers_of
 
 SERIES_LIMIT = 10
-# What a sample says beside its labels.
-_PARTS = frozenset(
-    {"timestamp", "metric", "kind", "sample", "quantile", "le", "value", "timestamp_source", "scrape_id", "stage"}
-)
 # Units of Tecton's metrics by the end of their names; the first that fits holds.
 _UNITS = (
     ("errors_rate", "percent"),
@@ -76,7 +73,7 @@ def unit_of(metric: str) -> str:
 
 def label_columns(rows: pd.DataFrame) -> list[str]:
     """Return the columns of labels in which the rows differ."""
-    names = [str(name) for name in rows.columns if name not in _PARTS]
+    names = [str(name) for name in rows.columns if name not in SAMPLE_PARTS]
     return [name for name in names if len({_text(value) for value in rows[name].unique()}) > 1]
 
 

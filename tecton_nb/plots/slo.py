@@ -61,6 +61,7 @@ def plot_slo(budget: pd.DataFrame, *, tz: str = "UTC", ax: Axes | None = None) -
         name: numbers_of(budget, f"{name}_ratio", _WHAT)[order] * 100
         for name in ("target", "good_max", "attained_min", "attained_max", "left_min", "left_max")
     }
+    values["days"] = numbers_of(budget, "slice_seconds", _WHAT)[order] / DAY_SECONDS
     title = label_text(objective, _TITLE_LIMIT) + (f" ({label_text(service, _TITLE_LIMIT)})" if service else "")
     ax = picture_axes(_WIDTH, _HEIGHT) if ax is None else ax
     ax.set_axis_off()
@@ -146,13 +147,10 @@ def _band(ax: Axes, times: Floats, low: Floats, high: Floats, colour: ColorType)
 
 def _missed(times: Floats, values: dict[str, Floats]) -> list[tuple[float, float]]:
     """Return the spans of slices that miss the target even at their best; each ends at its time."""
-    if not times.size:
-        return []
-    length = float(np.median(np.diff(times))) if times.size > 1 else 300.0 / DAY_SECONDS
     is_missed = values["good_max"] < values["target"]
     spans: list[tuple[float, float]] = []
-    for end in times[is_missed]:
-        joined = bool(spans) and abs(spans[-1][1] - (end - length)) < length / 100
+    for end, length in zip(times[is_missed], values["days"][is_missed], strict=True):
+        joined = bool(spans) and end - length <= spans[-1][1] + length / 100
         spans[-1:] = [(spans[-1][0], float(end))] if joined else [*spans[-1:], (float(end - length), float(end))]
     return spans
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..reprs import human_percent, human_seconds
+from .columns_of import Floats
 from .latency import QUANTILES, LatencySeries
 from .text import label_text
 
@@ -33,6 +34,16 @@ def share_within(drawn: list[LatencySeries], by: str | None, seconds: float) -> 
         pooled = LatencySeries("", np.sort(np.concatenate([series.seconds for series in drawn])), 0)
         shares = [f"{human_percent(pooled.share_within(seconds))} of calls"]
     return f"within {threshold_words(seconds)}: {', '.join(shares)}"
+
+
+def share_of_calls(seconds: Floats, threshold: float) -> str:
+    """Return the share of the calls within the threshold."""
+    return f"within {threshold_words(threshold)}: {human_percent(float((seconds <= threshold).mean()))} of calls"
+
+
+def over_time_title(count: int, left_out: int) -> str:
+    """Return the number of calls that are drawn over time, and how many have no time."""
+    return f"Latency of {calls_words(count)} over time" + (f", {left_out:,} without a time" if left_out else "")
 
 
 def threshold_words(seconds: float) -> str:

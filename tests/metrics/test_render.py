@@ -94,6 +94,8 @@ def test_gateway_path_and_port_are_kept():
         ("https://h?api_key=secret-word", "no user name, query"),
         ("https://h/\n- job_name: evil", "or space"),
         ("https://h:port", "Cannot read the address"),
+        ("https://u:secret-word", "its host or its port cannot be one"),
+        (None, "must be text, not NoneType"),
         ("https://", "does not start with https:// and a host"),
     ],
 )
@@ -151,6 +153,19 @@ def test_rules_have_the_thresholds_of_the_workbook():
     assert [rule["expr"].rsplit(">= ", 1)[1].rstrip(")") for rule in alerts] == ["0.0072", "0.003", "0.0015", "0.0005"]
     assert [rule["labels"]["severity"] for rule in alerts] == ["page", "page", "ticket", "ticket"]
     assert [(rule["expr"].count("[1h]"), rule["expr"].count("[5m]")) for rule in alerts[:1]] == [(2, 2)]
+
+
+def test_name_of_an_objective_cannot_break_out_of_the_file():
+    """A name with line breaks, markup of YAML and of templates stays text in comment, label and annotation."""
+    name = "a\n- record: evil\x00 {{ .Labels }} # b: 'c'"
+
+    text = render.rules(Objective("availability", 0.999, name=name))
+
+    (group,) = yaml.safe_load(text)["groups"]
+    assert all(set(rule) <= {"record", "alert", "expr", "labels", "annotations"} for rule in group["rules"])
+    assert not any(rule.get("record") == "evil" for rule in group["rules"])
+    assert group["rules"][0]["labels"]["objective"] == "a-record-evil-.labels-b-c"
+    assert '{{ "{{" }} .Labels' in group["rules"][-1]["annotations"]["summary"]
 
 
 def test_rules_out_of_reach_are_left_out():

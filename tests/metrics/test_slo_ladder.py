@@ -192,6 +192,15 @@ def test_error_rates_as_shares_are_read_when_said_so():
     assert found.loc[0, "good_min_ratio"] == pytest.approx(0.94)
 
 
+def test_times_without_a_zone_are_utc():
+    """A frame that lost its zone on the way, as in a CSV file, is read as UTC."""
+    frame = summary(LATENCY, {0.5: [0.02]})
+
+    naive = slices_from_metrics(frame.assign(timestamp=frame["timestamp"].dt.tz_localize(None)), FAST)
+
+    pd.testing.assert_frame_equal(naive, slices_from_metrics(frame, FAST))
+
+
 def test_metrics_without_the_metric_are_refused_in_words():
     """A history that lacks the metric is answered with those it has."""
     with pytest.raises(InputError, match=r"The metrics hold no 'feature_service_latency'\. Metrics found: 'up'"):

@@ -96,6 +96,13 @@ def test_budget_follows_the_window_slice_by_slice():
     assert found.dtypes.astype(str).to_dict() == columns.by_name(columns.SLO_BUDGET)
 
 
+def test_budget_keeps_the_length_of_each_slice():
+    """Slices that stand an hour apart are still five minutes long."""
+    found = budget(slices([1.0, 0.5]).assign(timestamp=[START, START + pd.Timedelta("1h")]), DAY)
+
+    assert found["slice_seconds"].tolist() == [300, 300]
+
+
 def test_budget_and_attainment_agree_on_the_last_slice():
     """The end of the course is the result, for random slices with gaps and intervals."""
     random = np.random.default_rng(3)

@@ -225,6 +225,16 @@ def test_slo_shades_slices_that_miss_the_target():
     assert second == pytest.approx((ends[420] - length, ends[439]))
 
 
+def test_slo_shades_no_more_than_the_slices():
+    """Of two slices an hour apart only five minutes are shaded where one misses the target."""
+    frame = budget().iloc[[0, 12, 205]].reset_index(drop=True)
+    end = days(frame["timestamp"])[-1]
+
+    (span,) = spans(plot_slo(frame).child_axes[0], "slices that miss the target")
+
+    assert span == pytest.approx((end - 300 / 86_400, end))
+
+
 def test_slo_names_its_method_and_source():
     """No share is shown without how it was counted and from what."""
     ax = plot_slo(budget())

@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+from ...exceptions import shown
 from ..slo.ladder import ERRORS, LATENCY, RATE, TOTAL_RATE
 from ..slo.objective import BURN_RATE_POLICY, BurnRate, Objective
 from .source import INTERVAL, dumped
@@ -103,4 +104,4 @@ def _untemplated(text: str) -> str:
 
 
 def _comment(text: str) -> str:
-    return " ".join(text.split())
+    return shown(text, 200)

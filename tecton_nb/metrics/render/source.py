@@ -60,14 +60,16 @@ def source_of(url: str) -> Source:
     SettingsError
         If the address cannot be one, holds more than an address, or sends the key in clear.
     """
-    try:
-        parts = urlsplit(url)
-        host, port = parts.hostname, parts.port
-    except ValueError as error:
-        _refuse(f"Cannot read the address: {error}")
+    if not isinstance(url, str):
+        _refuse(f"The address must be text, not {type(url).__name__}")
     if any(mark in url for mark in "@?#\\") or any(not c.isprintable() or c.isspace() for c in url):
         # It may hold a password or a token, so it is not shown.
         _refuse("The address must hold no user name, query, fragment, backslash or space")
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        _refuse("Cannot read the address: its host or its port cannot be one")
     if not host or parts.scheme not in {"https", "http"}:
         _refuse(f"Cannot use the address {quoted(url)}: it does not start with https:// and a host")
     if parts.scheme == "http" and not _is_here(host):

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from ... import columns
-from ...exceptions import InputError, did_you_mean, listed, quoted
+from ...exceptions import InputError, missing_column
 
 Floats = npt.NDArray[np.float64]
 
@@ -20,10 +20,7 @@ def column(frame: pd.DataFrame, name: str, what: str) -> pd.Series:
     if not isinstance(frame, pd.DataFrame):
         raise InputError(f"Cannot read {what} from {type(frame).__name__}; pass a frame.")
     if name not in frame.columns:
-        raise InputError(
-            f"The {what} have no column {quoted(name)}. Columns found: {listed(frame.columns)}."
-            f"{did_you_mean(name, frame.columns)}"
-        )
+        raise missing_column(what, name, frame.columns)
     return frame[name]
 
 

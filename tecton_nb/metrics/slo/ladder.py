@@ -23,8 +23,6 @@ RATE = "feature_service_requests_rate"
 ERRORS = "feature_server_errors_rate"
 TOTAL_LATENCY = "feature_service_total_latency"
 TOTAL_RATE = "feature_service_requests_total_rate"
-# What a sample says beside its labels.
-_PARTS = frozenset({"timestamp", "metric", "kind", "stage", "sample", "quantile", "le", "value", "timestamp_source"})
 _NAMES = ("feature_service_id", "feature_service_name")
 _WHAT = "metrics"
 
@@ -90,7 +88,9 @@ def _latency_slices(
 
 
 def _check_one(series: pd.DataFrame, metric: str) -> None:
-    labels = [name for name in series.columns if name not in _PARTS and series[name].nunique(dropna=False) > 1]
+    labels = [
+        name for name in series.columns if name not in columns.SAMPLE_PARTS and series[name].nunique(dropna=False) > 1
+    ]
     if labels:
         raise InputError(
             f"The metrics hold several series of {quoted(metric)} that differ in {listed(labels)}. Their quantiles do "
@@ -145,7 +145,7 @@ def _samples(frame: pd.DataFrame, metric: str) -> pd.DataFrame:
     found = frame[names == metric]
     if found.empty:
         raise InputError(f"The metrics hold no {quoted(metric)}. Metrics found: {listed(names.dropna().unique())}.")
-    return found
+    return found.assign(timestamp=pd.to_datetime(found["timestamp"], utc=True))
 
 
 def _by_service(samples: pd.DataFrame) -> Iterator[tuple[tuple[object, ...], pd.DataFrame]]:

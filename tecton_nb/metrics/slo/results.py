@@ -184,13 +184,15 @@ def _budget_rows(series: _Series, objective: Objective) -> Iterator[dict[str, ob
             "least": series.weight * np.nan_to_num(series.least),
             "most": series.weight * np.nan_to_num(series.most),
         }
-    ).groupby(series.ends)
-    at_once = sums.sum()
+    )
+    at_once = sums.groupby(series.ends).sum()
+    lengths = pd.Series(series.seconds).groupby(series.ends).max()
     in_window = at_once.rolling(objective.period, closed="right").sum()
     each = [_shares(totals, kind) for totals in (at_once, in_window) for kind in ("least", "most")]
-    for end, low, high, attained_low, attained_high in zip(at_once.index, *each, strict=True):
+    for end, seconds, low, high, attained_low, attained_high in zip(at_once.index, lengths, *each, strict=True):
         yield {
             "timestamp": end,
+            "slice_seconds": seconds,
             **_head(series, objective),
             "target_ratio": objective.target,
             "good_min_ratio": low,
