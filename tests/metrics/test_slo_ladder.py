@@ -18,24 +18,36 @@ SLICES = 96
 def simulated(seed: int) -> tuple[pd.DataFrame, np.ndarray, pd.DataFrame]:
     """Return metrics of two services over eight hours with an incident, all latencies, and the p99 of each slice."""
     random = np.random.default_rng(seed)
-    frames, every, p99 = [], [], []
+    frames, every, p99 = [], [], {}
     for name, median, busy in (("a", 0.020, 900), ("b", 0.012, 200)):
-        ladder, counts, total = {rung: [] for rung in RUNGS}, [], 0
+        slow = np.ones(SLICES)
         begin, length = random.integers(20, 80), random.integers(6, 12)
-        for place in range(SLICES):
-            slow = random.uniform(4, 10) if begin <= place < begin + length else 1.0
-            # Most is asked during the incident: everybody tries again.
-            seconds = random.lognormal(np.log(median * slow), 0.5, random.poisson(busy * min(slow, 3)))
-            # The first slice has no count before it, so nobody can weigh it.
-            if place:
-                every.append(seconds)
-            total += seconds.size
-            counts.append(total)
-            for rung, value in zip(RUNGS, np.quantile(seconds, RUNGS), strict=True):
-                ladder[rung].append(value)
-        p99.append(ladder[0.99])
-        frames.append(summary(LATENCY, ladder, counts, every="5min", feature_service_name=name))
-    return pd.concat(frames, ignore_index=True), np.concatenate(every), pd.DataFrame(p99).T
+        slow[begin : begin + length] = random.uniform(4, 10, length)
+        # Most is asked during the incident: everybody tries again.
+        seconds = [
+            random.lognormal(np.log(median * factor), 0.5, random.poisson(busy * min(factor, 3))) for factor in slow
+        ]
+        ladder = np.array([np.quantile(each, RUNGS) for each in seconds]).T
+        frames.append(simulated_page(name, ladder, np.cumsum([each.size for each in seconds])))
+        # The first slice has no count before it, so nobody can weigh it.
+        every += seconds[1:]
+        p99[name] = ladder[-1]
+    return pd.concat(frames, ignore_index=True), np.concatenate(every), pd.DataFrame(p99)
+
+
+def simulated_page(name: str, ladder: np.ndarray, counts: np.ndarray) -> pd.DataFrame:
+    """Return what a history of five-minute scrapes holds of one service: its rungs, then its count."""
+    times = START + pd.Timedelta("5min") * np.arange(1, SLICES + 1)
+    return pd.DataFrame(
+        {
+            "timestamp": np.tile(times, len(RUNGS) + 1),
+            "metric": LATENCY,
+            "sample": np.repeat(["value"] * len(RUNGS) + ["count"], SLICES),
+            "quantile": np.repeat([*RUNGS, np.nan], SLICES),
+            "value": np.concatenate([ladder.ravel(), counts]),
+            "feature_service_name": name,
+        }
+    )
 
 
 def test_interval_holds_the_truth_and_averaged_p99_does_not():
