@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pandas as pd
@@ -27,7 +27,7 @@ _TITLE_LIMIT, _PANEL_TITLE_LIMIT = 70, 34
 _COLUMNS = 3
 _WIDTH, _ROW_HEIGHT = 8.4, 1.9
 _GAP_X, _GAP_Y = 0.05, 0.30
-_POINTS_BELOW = 46
+_POINTS_BELOW = 54
 
 Panel = Ladder | MetricSeries
 
@@ -82,7 +82,7 @@ def plot_services(
     ax.set_axis_off()
     # With the axis off the title is the only thing drawn of the axes themselves.
     draw_literally([ax.set_title(title, loc="left", pad=32, color=ink(ax))])
-    _draw(ax, panels, across, threshold_seconds, lambda panel, times: time_axis(panel, times, zone))
+    _draw(ax, panels, across, threshold_seconds, zone)
     _name_axes(ax, f"time ({zone.key})", _unit(panels, name))
     _legend(ax, [*panels.values()])
     add_alt_text(ax, _sentence(title, panels, threshold_seconds))
@@ -102,13 +102,7 @@ def _panels(name: str, rows: pd.DataFrame, by: str) -> tuple[dict[str, Panel], i
     return {text: panel for text, panel in found.items() if text in highest}, len(found) - _PANEL_LIMIT
 
 
-def _draw(
-    ax: Axes,
-    panels: dict[str, Panel],
-    across: int,
-    threshold: float | None,
-    set_times: Callable[[Axes, Floats], None],
-) -> None:
+def _draw(ax: Axes, panels: dict[str, Panel], across: int, threshold: float | None, zone: ZoneInfo) -> None:
     down = max(math.ceil(len(panels) / across), 1)
     width, height = (1 - _GAP_X * (across - 1)) / across, 1 / (down + _GAP_Y * (down - 1))
     times = np.concatenate([_top(panel).times for panel in panels.values()])
@@ -119,7 +113,7 @@ def _draw(
         panel = ax.inset_axes((left, bottom, width, height))
         _draw_panel(panel, content, limits, threshold)
         _frame_panel(panel, name, ink(ax))
-        set_times(panel, times)
+        time_axis(panel, times, zone)
         panel.set_xlabel("")
         if column:
             panel.tick_params(labelleft=False)
@@ -174,7 +168,7 @@ def _name_axes(ax: Axes, x: str, y: str) -> None:
             x,
             (0.5, 0),
             xycoords="axes fraction",
-            xytext=(0, -30),
+            xytext=(0, -36),
             textcoords="offset points",
             ha="center",
             fontsize=9,

@@ -65,6 +65,16 @@ def test_call_without_answer_widens_the_interval():
     assert bounds(found) == (0.8, 0.9)
 
 
+def test_call_that_never_began_is_counted():
+    """A call without a beginning, because no connection could be had, is unknown like any other without an answer."""
+    frame = calls([200] * 9 + [None])
+    frame.loc[9, "started_at"] = pd.NaT
+
+    found = slices_from_replies(slo_info([]), frame, AVAILABLE)
+
+    assert bounds(found) == (0.9, 1.0)
+
+
 def test_earlier_attempts_widen_the_interval():
     """A call that was tried three times was two more requests, of which nothing is known."""
     frame = calls([200] * 8, attempts=pd.array([1] * 7 + [3], "Int64"))

@@ -57,7 +57,8 @@ def slices_from_replies(
         end = pd.to_datetime([started.max()], utc=True)
         return _slices(counts.set_axis(end, axis=0), _span(started), service)
     length = duration(slice_length, "slice_length")
-    counts = _answers(calls, objective).groupby(started.ceil(length)).sum()
+    # A call that never got on its way has no time; it is counted all the same, with the last ones.
+    counts = _answers(calls, objective).groupby(started.fillna(started.max()).ceil(length)).sum()
     return _slices(counts, length.total_seconds(), service)
 
 

@@ -32,10 +32,11 @@ class _Series:
     def bounds(self, start: pd.Timestamp, end: pd.Timestamp) -> tuple[float, float]:
         """Return the least and greatest share that can have been good after `start` and up to `end`."""
         inside = self.within(start, end) & (self.weight > 0)
-        total = self.weight[inside].sum()
-        if not total:
+        if not inside.any():
             return float("nan"), float("nan")
-        return tuple(float((self.weight[inside] * shares[inside]).sum() / total) for shares in (self.least, self.most))  # type: ignore[return-value]
+        weight = self.weight[inside]
+        least, most = (float(np.average(shares[inside], weights=weight)) for shares in (self.least, self.most))
+        return least, most
 
     def coverage(self, start: pd.Timestamp, end: pd.Timestamp) -> float:
         """Return the part of the time for which there are slices."""
