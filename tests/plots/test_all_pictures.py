@@ -215,13 +215,16 @@ def test_what_is_no_frame_is_refused_in_words(function):
         ("plot_slo", pd.concat([budget(), budget().assign(service="b")]), "several values of 'service'"),
         ("plot_freshness", effective_times(), "give now=pandas.Timestamp.now('UTC')"),
         ("plot_freshness", rates(), "hold no ages of stream events"),
+        ("plot_freshness", calls(3), "holds Float64, not times. Pass batch.effective_times()"),
         ("plot_statuses", calls(3), "no statuses. Pass batch.statuses()"),
     ],
 )
 def test_frame_that_lacks_what_is_needed_gets_one_sentence(function, frame, words):
     """What is missing is said in one clear sentence, before anything is drawn."""
+    options = {"now": NOW} if function == "plot_freshness" and "started_at" in frame else {}
+
     with pytest.raises(InputError) as caught:
-        getattr(plots, function)(frame)
+        getattr(plots, function)(frame, **options)
 
     assert words in str(caught.value)
 
@@ -249,13 +252,14 @@ def test_times_are_shown_in_the_zone_that_is_named():
     assert "03:00" in [label.get_text() for label in ax.get_xticklabels()]
 
 
-# By picture: names, eight at a time, in a frame; and how long a name may be there.
+# By picture: how to draw some names in it, how many at a time, and how long a name may be there.
 HOSTILE = {
-    "plot_metric": (lambda names: plots.plot_metric(named_rates(names)), 120),
-    "plot_services": (lambda names: plots.plot_services(named_rates(names)), 34),
-    "plot_statuses": (lambda names: plots.plot_statuses(named_columns(statuses(5), names), by="feature"), 120),
+    "plot_metric": (lambda names: plots.plot_metric(named_rates(names)), 8, 120),
+    "plot_services": (lambda names: plots.plot_services(named_rates(names)), 4, 34),
+    "plot_statuses": (lambda names: plots.plot_statuses(named_columns(statuses(5), names), by="feature"), 8, 120),
     "plot_latency_percentiles": (
         lambda names: plots.plot_latency_percentiles(calls(8 * len(names)).assign(g=untouched(names * 8)), by="g"),
+        8,
         120,
     ),
 }
@@ -279,12 +283,14 @@ def named_columns(frame: pd.DataFrame, names: list[str]) -> pd.DataFrame:
     return pd.DataFrame(columns).set_axis(pd.Index(names, dtype=object), axis=1)
 
 
-@pytest.mark.parametrize("start", range(0, len(LABELS), 8))
-@pytest.mark.parametrize("function", HOSTILE)
+@pytest.mark.parametrize(
+    ("function", "start"),
+    [(function, start) for function, (_, step, _) in HOSTILE.items() for start in range(0, len(LABELS), step)],
+)
 def test_hostile_names_are_drawn_literally_and_soon(function, start):
     """Names with markup, control or missing characters are drawn as they are, in under a second."""
-    draw, limit = HOSTILE[function]
-    names = LABELS[start : start + 8]
+    draw, step, limit = HOSTILE[function]
+    names = LABELS[start : start + step]
     started = time.process_time()
 
     ax = draw(names)

@@ -1,5 +1,7 @@
 """Pictures of metrics, objectives, ages and statuses: what is drawn is what the frame holds."""
 
+from itertools import pairwise
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -62,6 +64,20 @@ def test_metric_lines_are_the_series_of_the_frame():
         "flight_delay",
         "fraud",
     ]
+
+
+@pytest.mark.parametrize("end", [0.0, 5.0, 10.0])
+def test_names_of_lines_that_end_together_stay_apart(end):
+    """Names beside lines that end at one height, at the top of the axes, too, neither overlap nor leave the axes."""
+    parts = [samples(RATE, [0.0, 10.0, end], feature_service_name=name) for name in "abc"]
+
+    ax = plot_metric(pd.concat(parts))
+    ax.figure.draw_without_rendering()
+
+    heights = sorted(text.xy[1] for text in ax.texts)
+    boxes = sorted((text.get_window_extent() for text in ax.texts), key=lambda box: box.y0)
+    assert 0 <= heights[0] <= heights[-1] <= 1
+    assert all(below.y1 <= above.y0 for below, above in pairwise(boxes))
 
 
 def test_metric_line_breaks_in_a_gap_that_is_shaded():
@@ -316,6 +332,39 @@ def test_many_features_are_drawn_by_view():
     names = [label.get_text() for label in ax.get_yticklabels()]
     assert names == ["user_payments", "merchant_profile", "plane_facts", "clicks", "check"]
     assert "not reported" in [text.get_text() for text in ax.get_legend().get_texts()]
+
+
+def test_worst_of_many_features_are_drawn():
+    """Of thirty features the twenty with the fewest values present have bars, and the title says so."""
+    shares = {f"v.f{place:02}": ["PRESENT"] * place + ["MISSING_DATA"] * (30 - place) for place in range(30)}
+
+    ax = plot_statuses(pd.DataFrame(shares).astype("string"), by="feature")
+
+    assert [label.get_text() for label in ax.get_yticklabels()] == [f"v.f{place:02}" for place in range(20)]
+    assert "the 20 worst of 30" in ax.get_title("left")
+
+
+@pytest.mark.parametrize(
+    "draw",
+    [
+        lambda: plot_metric(samples(RATE, [np.nan, np.nan])),
+        lambda: plot_quantiles(samples(LATENCY, [np.nan, np.nan], kind="summary", quantile=0.99)),
+        lambda: plot_freshness(stream_ages().assign(value=pd.array([pd.NA] * 960, "Float64"))),
+    ],
+)
+def test_samples_without_numbers_are_said(draw):
+    """A service that nobody asked has NaN only; that is written in place of a line."""
+    ax = draw()
+
+    ax.figure.draw_without_rendering()
+    assert [text.get_text() for text in ax.texts] == ["no values"]
+
+
+@pytest.mark.parametrize("now", ["soon", object()])
+def test_moment_that_is_none_is_refused(now):
+    """What cannot be read as a moment is answered with how to write one."""
+    with pytest.raises(InputError, match="is no moment"):
+        plot_freshness(effective_times(), now=now)
 
 
 def test_statuses_by_something_else_are_refused():

@@ -58,7 +58,8 @@ def slices_from_replies(
         return _slices(counts.set_axis(end, axis=0), _span(started), service)
     length = duration(slice_length, "slice_length")
     # A call that never got on its way has no time; it is counted all the same, with the last ones.
-    counts = _answers(calls, objective).groupby(started.fillna(started.max()).ceil(length)).sum()
+    moments = pd.DatetimeIndex(started.fillna(started.max()))
+    counts = _answers(calls, objective).groupby(moments.ceil(length)).sum()
     return _slices(counts, length.total_seconds(), service)
 
 
