@@ -75,14 +75,13 @@ def test_call_that_never_began_is_counted():
     assert bounds(found) == (0.9, 1.0)
 
 
-def test_earlier_attempts_widen_the_interval():
-    """A call that was tried three times was two more requests, of which nothing is known."""
-    frame = calls([200] * 8, attempts=pd.array([1] * 7 + [3], "Int64"))
+def test_each_attempt_is_a_request_of_its_own():
+    """A row that was answered at the third attempt was two failures of the server and one good answer."""
+    frame = calls([200] * 7 + [503, 503, 200], attempts=pd.array([1] * 8 + [2, 3], "Int64"))
 
     found = slices_from_replies(slo_info([]), frame, AVAILABLE)
 
-    assert bounds(found) == (0.8, 1.0)
-    assert found["requests"].tolist() == [10]
+    assert bounds(found) == (0.8, 0.8)
 
 
 @pytest.mark.parametrize(

@@ -32,8 +32,8 @@ def slices_from_replies(
         ``batch.slo_info()``. Latency counts its rows: the eligible ones, by the server time that the
         objective measures. A row without eligibility or time (one that failed) is unknown.
     calls
-        ``batch.calls()``. Availability counts its calls, cut into slices by ``started_at``. A call without
-        an answer is unknown, and so is each earlier attempt of a call that was tried again.
+        ``batch.calls()``. Availability counts its calls, cut into slices by ``started_at``; each attempt is a call,
+        as the server sees it, whether it was tried again or not. A call without an answer is unknown.
         Latency takes from it when the batch ran: the rows have no times of their own, so they are one slice.
     service
         Name to note beside them.
@@ -108,12 +108,11 @@ def _latencies(slo_info: pd.DataFrame, threshold: float) -> pd.DataFrame:
 def _answers(calls: pd.DataFrame, objective: Objective) -> pd.DataFrame:
     status = numbers(calls, "status", "calls")
     is_timeout = (status == _GATEWAY_TIMEOUT) & (objective.timeouts != "count")
-    earlier = numbers(calls, "attempts", "calls") - 1 if "attempts" in calls.columns else np.zeros(len(calls))
     return pd.DataFrame(
         {
             "good": status < 500,
             "bad": (status >= 500) & ~is_timeout,
-            "unknown": np.isnan(status) + np.nan_to_num(earlier).clip(0),
+            "unknown": np.isnan(status),
             "bad or none": is_timeout & (objective.timeouts == "if_eligible"),
         }
     )
