@@ -19,6 +19,7 @@ import platformdirs
 import typer
 
 from .cli_record import record
+from .cli_render import render
 from .cli_store import StorePath, access_control, ingest, service_account
 from .client.service import FeatureService
 from .connect import API_KEY, connect
@@ -44,6 +45,7 @@ app.command()(ingest)
 app.command()(record)
 app.add_typer(service_account, name="service-account")
 app.add_typer(access_control, name="access-control")
+app.add_typer(render, name="render")
 
 Profile = Annotated[
     str | None,

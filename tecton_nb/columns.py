@@ -19,6 +19,12 @@ NOT_FETCHED = "NOT_FETCHED"
 STATUS_SPELLINGS = {"UNKNOWN": UNKNOWN_STATUS, "CACHED": "CACHED_PRESENT"}
 
 
+# Columns of samples of metrics that are no labels.
+SAMPLE_PARTS = frozenset(
+    {"timestamp", "metric", "kind", "stage", "sample", "quantile", "le", "value", "timestamp_source", "scrape_id"}
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Column:
     """One column: `dtype` is the pandas dtype as text, `unit` is empty where there is none."""
@@ -69,6 +75,78 @@ SLO_INFO = (
     Column("store_max_latency_seconds", "Float64", "slowest read from the online store", "s"),
     Column("store_response_size_bytes", "Int64", "size of everything read from the online store", "B"),
     Column("slo_ineligibility_reasons", "string", "why the request does not count, joined by commas"),
+)
+
+SLO_SLICES = (
+    Column("timestamp", "datetime64[ns, UTC]", "end of the slice of time"),
+    Column("slice_seconds", "Float64", "length of the slice", "s"),
+    Column("service", "string", "feature service; missing where all of them are counted together"),
+    Column("requests", "Float64", "requests that count for the objective; missing if unknown"),
+    Column("good_min_ratio", "Float64", "least share of them that can have been good; missing without traffic; 0 to 1"),
+    Column("good_max_ratio", "Float64", "greatest share of them that can have been good; the same where it is exact"),
+    Column("source", "string", "replies (of one's own requests), latency quantiles or error rates"),
+)
+
+SLO_ATTAINMENT = (
+    Column("service", "string", "feature service; missing where all of them are counted together"),
+    Column("objective", "string", "name of the objective"),
+    Column("method", "string", "how requests and slices are counted: occurrences, ratio_timeslices or timeslices"),
+    Column("source", "string", "replies (of one's own requests), latency quantiles or error rates"),
+    Column("window_start", "datetime64[ns, UTC]", "beginning of the objective's window"),
+    Column("window_end", "datetime64[ns, UTC]", "end of the objective's window"),
+    Column("requests", "Float64", "requests that count, as far as known"),
+    Column("good_min_ratio", "Float64", "least share that can have been good, by the method; 0 to 1"),
+    Column("good_max_ratio", "Float64", "greatest share that can have been good, by the method"),
+    Column("target_ratio", "Float64", "share that the objective asks for"),
+    Column("is_met", "boolean", "whether the objective is met; missing where the interval holds the target"),
+    Column("budget_spent_min_ratio", "Float64", "least part of the error budget that is spent; 1 is all of it"),
+    Column("budget_spent_max_ratio", "Float64", "greatest part of the error budget that is spent"),
+    Column("coverage_ratio", "Float64", "part of the window for which there are data; 0 to 1"),
+)
+
+SLO_BUDGET = (
+    Column("timestamp", "datetime64[ns, UTC]", "end of the slice of time"),
+    Column("slice_seconds", "Float64", "length of the slice", "s"),
+    Column("service", "string", "feature service; missing where all of them are counted together"),
+    Column("objective", "string", "name of the objective"),
+    Column("method", "string", "how requests and slices are counted: occurrences, ratio_timeslices or timeslices"),
+    Column("source", "string", "replies (of one's own requests), latency quantiles or error rates"),
+    Column("target_ratio", "Float64", "share that the objective asks for"),
+    Column("good_min_ratio", "Float64", "least share that can have been good in the slice; missing without traffic"),
+    Column("good_max_ratio", "Float64", "greatest share that can have been good in the slice"),
+    Column("attained_min_ratio", "Float64", "least share that can have been good in the window that ends here"),
+    Column("attained_max_ratio", "Float64", "greatest share that can have been good in that window"),
+    Column("left_min_ratio", "Float64", "least part of that window's error budget that is left; below 0 if overspent"),
+    Column("left_max_ratio", "Float64", "greatest part of that window's error budget that is left"),
+)
+
+SLO_BURN_RATES = (
+    Column("service", "string", "feature service; missing where all of them are counted together"),
+    Column("objective", "string", "name of the objective"),
+    Column("method", "string", "how requests and slices are counted: occurrences, ratio_timeslices or timeslices"),
+    Column("source", "string", "replies (of one's own requests), latency quantiles or error rates"),
+    Column("factor", "Float64", "burn rate from which on it is alarming; 1 spends the budget in exactly the window"),
+    Column("long_window_seconds", "Float64", "window that shows it matters", "s"),
+    Column("short_window_seconds", "Float64", "window that shows it still goes on", "s"),
+    Column("long_min", "Float64", "least burn rate in the long window"),
+    Column("long_max", "Float64", "greatest burn rate in the long window"),
+    Column("short_min", "Float64", "least burn rate in the short window"),
+    Column("short_max", "Float64", "greatest burn rate in the short window"),
+    Column("long_coverage_ratio", "Float64", "part of the long window for which there are data; 0 to 1"),
+    Column("short_slices", "Int64", "slices of time with data in the short window; few of them prove little"),
+    Column(
+        "alert", "string", "firing, possible (the interval holds the factor), quiet, no data or never (out of reach)"
+    ),
+)
+
+SLO_ELIGIBILITY = (
+    Column("outcome", "string", "eligible, the server's reason why not, not eligible (no reason), or not reported"),
+    Column("requests", "Int64", "rows with it; one with several reasons counts for each"),
+    Column("share_ratio", "Float64", "share of all rows; 0 to 1"),
+    Column("p50_slo_server_time_seconds", "Float64", "half of them took at most this in the server", "s"),
+    Column("p99_slo_server_time_seconds", "Float64", "99 % of them took at most this in the server", "s"),
+    Column("max_store_latency_seconds", "Float64", "slowest read from the online store", "s"),
+    Column("max_store_response_size_bytes", "Int64", "most that was read from the online store for one row", "B"),
 )
 
 CALLS = (

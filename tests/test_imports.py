@@ -36,6 +36,7 @@ INSIDE: dict[str, set[str]] = {
     "demo": GROUND | {"client", "batch", "frames", "connect", "local", "plots"},
     "cli": {"*"},
     "cli_record": GROUND | {"connect", "metrics"},
+    "cli_render": GROUND | {"metrics", "transport"},
     "cli_store": GROUND | {"local"},
     "__main__": {"*"},
 }
@@ -61,6 +62,7 @@ OUTSIDE: dict[str, set[str]] = {
     "demo": PANDAS,
     "cli": PANDAS | {"typer", "click", "rich", "orjson", "platformdirs"},
     "cli_record": {"typer"},
+    "cli_render": {"typer"},
     "cli_store": {"typer", "orjson"},
     "__main__": set(),
 }
