@@ -1,4 +1,4 @@
-"""Metrics of a feature server as frames: one scrape, a history of them, or an existing Prometheus; objectives and agents."""
+"""Metrics of a feature server as frames: scrapes, their history, an existing Prometheus, objectives, agents."""
 
 from . import render, slo
 from .history import MetricsHistory
