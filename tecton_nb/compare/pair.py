@@ -96,8 +96,8 @@ class FeaturePair:
 
 
 def column_text(name: Any) -> str:
-    """Return the name of a feature for a column label of any type."""
-    return str(name)
+    """Return the name of a feature for a column label of any type; lone surrogates, which no file holds, escaped."""
+    return str(name).encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def _column(frame: pd.DataFrame | None, name: str) -> pd.Series | None:
@@ -106,8 +106,8 @@ def _column(frame: pd.DataFrame | None, name: str) -> pd.Series | None:
     if name in frame.columns:
         return frame[name]
     # Labels that are no text, such as the numbers of a frame without names.
-    same = [label for label in frame.columns if not isinstance(label, str) and str(label) == name]
-    return frame[same[0]] if same else None
+    same = [place for place, label in enumerate(frame.columns) if column_text(label) == name]
+    return frame.iloc[:, same[0]] if same else None
 
 
 def _at(column: pd.Series | None, places: Rows) -> pd.Series | None:

@@ -54,9 +54,9 @@ def side_of(source: Source, where: str) -> Side:
         If the file cannot be read.
     """
     side = _read(source, where)
-    names = pd.Index([str(name) for name in side.values.columns])
-    if not names.is_unique:
-        twice = names[names.duplicated()][0]
+    names = [str(name) for name in side.values.columns]
+    if len(set(names)) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
         raise InputError(f"The {where} side has two columns {quoted(twice)}. Rename one of them.")
     return side
 

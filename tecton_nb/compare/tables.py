@@ -13,7 +13,7 @@ from .. import columns
 from .cells import CODES, FIRST_MISMATCH, Cells, Codes
 from .drift import kolmogorov_smirnov, population_stability_index
 from .join import Join
-from .pair import FeaturePair
+from .pair import FeaturePair, column_text
 from .vectors import DURATION, FLOAT, INTEGER, TIME, Rows, Vector, is_comparable, same_unit, vector_of
 
 STRING_DTYPE = pd.StringDtype("pyarrow")
@@ -60,20 +60,19 @@ def mismatch_frame(pairs: Iterable[FeaturePair], cells: Mapping[str, Cells], joi
     sizes = [len(rows) for _, rows, _ in parts]
     names = np.repeat(np.arange(len(parts)), sizes)
     codes = np.concatenate([np.empty(0, dtype=np.uint8), *(codes for *_, codes in parts)])
-    left = _joined([pair.left_objects(rows) for pair, rows, _ in parts], object)
-    right = _joined([pair.right_objects(rows) for pair, rows, _ in parts], object)
+    index = join.labels.take(every)
     arrays: dict[str, Any] = {
         "feature": _repeated([pair.name for pair, *_ in parts], names),
         "verdict": _repeated(columns.VERDICTS, codes),
-        "left": left,
-        "right": right,
+        "left": _object_series([pair.left_objects(rows) for pair, rows, _ in parts], index),
+        "right": _object_series([pair.right_objects(rows) for pair, rows, _ in parts], index),
         "difference": _masked(_joined([_differences(pair, rows) for pair, rows, _ in parts], np.float64)),
         "left_status": _text_array([pair.left_statuses(rows) for pair, rows, _ in parts]),
         "right_status": _text_array([pair.right_statuses(rows) for pair, rows, _ in parts]),
         "left_effective_time": _moments([pair.left_times(rows) for pair, rows, _ in parts]),
         "right_effective_time": _moments([pair.right_times(rows) for pair, rows, _ in parts]),
     }
-    return pd.DataFrame(arrays, index=join.labels.take(every), copy=False)
+    return pd.DataFrame(arrays, index=index, copy=False)
 
 
 def worst_rows_frame(cells: Mapping[str, Cells], join: Join, n: int) -> pd.DataFrame:
@@ -102,12 +101,13 @@ def dtypes_frame(pairs: Iterable[FeaturePair]) -> pd.DataFrame:
 def pair_frame(pair: FeaturePair, cells: Cells) -> pd.DataFrame:
     """Return the joined rows of one feature; see ``columns.FEATURE_PAIR``."""
     rows = np.arange(pair.join.count)
+    index = pair.join.labels.take(rows)
     arrays: dict[str, Any] = {
-        "left": pair.left_objects(rows),
-        "right": pair.right_objects(rows),
+        "left": _object_series([pair.left_objects(rows)], index),
+        "right": _object_series([pair.right_objects(rows)], index),
         "verdict": _repeated(columns.VERDICTS, cells.dense(len(rows))),
     }
-    return pd.DataFrame(arrays, index=pair.join.labels.take(rows))
+    return pd.DataFrame(arrays, index=index)
 
 
 def with_keys(frame: pd.DataFrame) -> pd.DataFrame:
@@ -115,11 +115,12 @@ def with_keys(frame: pd.DataFrame) -> pd.DataFrame:
     taken = {str(name) for name in frame.columns}
     keys: dict[str, Any] = {}
     for level, name in enumerate(frame.index.names):
-        text = "key" if name is None else str(name)
+        text = "key" if name is None else column_text(name)
         while text in taken:
             text += "_"
         taken.add(text)
-        keys[text] = frame.index.get_level_values(level).array
+        values = frame.index.get_level_values(level)
+        keys[text] = pd.Series(values.array, dtype=values.dtype)
     return pd.concat([pd.DataFrame(keys), frame.reset_index(drop=True)], axis=1)
 
 
@@ -130,10 +131,6 @@ def typed_frame(rows: Sequence[Mapping[str, Any]], described: tuple[columns.Colu
 
 
 def _array(values: list[Any], dtype: str) -> Any:
-    if dtype == "object":
-        found = np.empty(len(values), dtype=object)
-        found[:] = values
-        return found
     if dtype.startswith("datetime64"):
         return pd.DatetimeIndex(values, dtype="datetime64[ns, UTC]").array
     return pd.array(values, dtype=cast(Any, STRING_DTYPE if dtype == "string" else dtype))
@@ -243,6 +240,11 @@ def _dtypes_row(pair: FeaturePair) -> dict[str, Any]:
 
 def _joined(parts: list[np.ndarray], dtype: Any) -> np.ndarray:
     return np.concatenate([np.empty(0, dtype=dtype), *parts])
+
+
+def _object_series(parts: list[np.ndarray], index: pd.Index) -> pd.Series:
+    # A plain array of objects would become texts or times where all of them are.
+    return pd.Series(_joined(parts, object), index=index, dtype=object)
 
 
 def _masked(numbers: np.ndarray) -> pd.arrays.FloatingArray:

@@ -251,6 +251,9 @@ def _of_objects(column: pd.Series) -> Vector:
 
 
 def _arrow_of(plain: list[Any], kind: str) -> pa.Array:
+    if kind == STRING:
+        # A lone surrogate, which neither Arrow nor a file can hold, is escaped.
+        return pa.array([v if v is None else v.encode("utf-8", "backslashreplace") for v in plain]).cast(pa.string())
     if kind == FLOAT:
         return pa.array([None if value is None else float(value) for value in plain], pa.float64(), from_pandas=False)
     if kind == TIME:
