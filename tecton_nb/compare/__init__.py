@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from .compared import compare_features, compare_sides
+from .compared import CompareOptions, compare_features, compare_sides
 from .comparison import Comparison
 from .sides import FeatureTable, Side
 from .why import CAUSES
 
-__all__ = ["CAUSES", "Comparison", "FeatureTable", "Side", "compare_features", "compare_sides"]
+__all__ = ["CAUSES", "CompareOptions", "Comparison", "FeatureTable", "Side", "compare_features", "compare_sides"]

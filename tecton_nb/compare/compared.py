@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TypedDict
 
 import pandas as pd
 
@@ -15,6 +16,15 @@ from .pair import FeaturePair, column_text
 from .sides import Side, Source, side_of
 from .tolerance import Atol, PerFeature, Tolerance, tolerances
 from .vectors import Rows
+
+
+class CompareOptions(TypedDict, total=False):
+    """The options of `compare_features` but `on`, for functions that pass them on."""
+
+    rtol: float
+    atol: Atol
+    per_feature: PerFeature | None
+    ignore: str | Iterable[str] | None
 
 
 def compare_features(

@@ -11,7 +11,7 @@ import pandas as pd
 
 from .. import columns
 from ..exceptions import InputError, did_you_mean, quoted
-from ..reprs import human_percent, mimebundle
+from ..reprs import Card, human_percent, mimebundle
 from .cells import Cells
 from .export import write_csv, write_excel
 from .join import Join
@@ -156,7 +156,7 @@ class Comparison:
     def to_html(self, path: str | os.PathLike[str]) -> Path:
         """Write a report as one self-contained file, without scripts; return its path."""
         tables = {"Summary": self.summary(), "Dtypes": self.dtypes(), "Worst rows": with_keys(self.worst_rows(20))}
-        return write_page(card_of(self._verdict, self._explanations), tables, with_keys(self.mismatches()), path)
+        return write_page(self.card(), tables, with_keys(self.mismatches()), path)
 
     def to_csv(self, path: str | os.PathLike[str]) -> Path:
         """Write the mismatches as CSV; return the path.
@@ -211,8 +211,12 @@ class Comparison:
         rows = self._join.count, len(self._join.left_only), len(self._join.right_only)
         return Verdict(self.equal, self.counts, self.differing, rows)
 
+    def card(self) -> Card:
+        """Return what the comparison shows of itself, for cards that hold more."""
+        return card_of(self._verdict, self._explanations)
+
     def __repr__(self) -> str:
         return self._repr_mimebundle_()["text/plain"]
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:  # noqa: ARG002
-        return mimebundle(card_of(self._verdict, self._explanations))
+        return mimebundle(self.card())

@@ -188,7 +188,9 @@ def _alike(left: Vector, right: Vector) -> int:
     if TIME in {left.kind, right.kind}:
         return int((_as_times(left) == _as_times(right)).sum())
     texts = [[str(value) for value in side.objects()] for side in (left, right)]
-    numbers = [pd.to_numeric(pd.Series(side, dtype=object), errors="coerce").to_numpy(dtype=np.float64) for side in texts]
+    numbers = [
+        pd.to_numeric(pd.Series(side, dtype=object), errors="coerce").to_numpy(dtype=np.float64) for side in texts
+    ]
     same_text = np.array([a.lower() == b.lower() for a, b in zip(*texts, strict=True)], dtype=bool)
     return int((same_text | (numbers[0] == numbers[1])).sum())
 
