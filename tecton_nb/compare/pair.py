@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from .join import Join
 from .sides import Side
-from .vectors import Rows, Vector, vector_of
+from .vectors import Rows, Vector, vector_of, vector_of_arrow
 
 _NAT = np.iinfo(np.int64).min
 
@@ -49,16 +49,6 @@ class FeaturePair:
             right if self.join.right is None else right.take(self.join.right),
         )
 
-    def vectors_at(self, rows: Rows) -> tuple[Vector, Vector]:
-        """Return both columns of a common feature at some of the joined rows."""
-        columns = self.left_column, self.right_column
-        if any(column is None or column.dtype == object for column in columns):
-            # The kind of a column of Python objects is that of all of them, not of a few.
-            left, right = self.vectors()
-            return left.take(rows), right.take(rows)
-        left_places, right_places = self.join.on_left(rows), self.join.on_right(rows)
-        return self._whole(_at(columns[0], left_places)), self._whole(_at(columns[1], right_places))
-
     def statuses(self) -> tuple[pa.Array, pa.Array] | None:
         """Return the serving statuses over the joined rows as Arrow text; `None` unless both sides have them."""
         found = _column(self.left.statuses, self.name), _column(self.right.statuses, self.name)
@@ -66,13 +56,13 @@ class FeaturePair:
             return None
         return _texts(found[0], self.join.left), _texts(found[1], self.join.right)
 
-    def left_objects(self, rows: Rows) -> npt.NDArray[np.object_]:
-        """Return the left's values as Python objects at rows numbered as in ``join.labels``."""
-        return _objects(self.left_column, self.join.on_left(rows))
+    def left_at(self, rows: Rows) -> Vector:
+        """Return the left's values at rows numbered as in ``join.labels``, null where it has none."""
+        return _vector_at(self.left_column, self.join.on_left(rows))
 
-    def right_objects(self, rows: Rows) -> npt.NDArray[np.object_]:
-        """Return the right's values as Python objects at rows numbered as in ``join.labels``."""
-        return _objects(self.right_column, self.join.on_right(rows))
+    def right_at(self, rows: Rows) -> Vector:
+        """Return the right's values at rows numbered as in ``join.labels``, null where it has none."""
+        return _vector_at(self.right_column, self.join.on_right(rows))
 
     def left_statuses(self, rows: Rows) -> pa.Array:
         """Return the left's statuses, null where it has none."""
@@ -110,16 +100,14 @@ def _column(frame: pd.DataFrame | None, name: str) -> pd.Series | None:
     return frame.iloc[:, same[0]] if same else None
 
 
-def _at(column: pd.Series | None, places: Rows) -> pd.Series | None:
-    return None if column is None else column.iloc[places]
-
-
-def _objects(column: pd.Series | None, places: Rows) -> npt.NDArray[np.object_]:
-    found: npt.NDArray[np.object_] = np.full(len(places), None, dtype=object)
+def _vector_at(column: pd.Series | None, places: Rows) -> Vector:
     is_there = places >= 0
-    if column is not None and is_there.any():
-        found[is_there] = vector_of(column.iloc[places[is_there]]).objects()
-    return found
+    if column is None or not is_there.any():
+        return vector_of_arrow(pa.nulls(len(places)))
+    taken = np.maximum(places, 0)
+    # The kind of a column of Python objects is that of all of them, not of a few.
+    found = vector_of(column).take(taken) if column.dtype == object else vector_of(column.iloc[taken])
+    return found if is_there.all() else replace(found, is_null=found.nulls | ~is_there)
 
 
 def _texts(column: pd.Series, rows: Rows | None) -> pa.Array:

@@ -61,12 +61,13 @@ def mismatch_frame(pairs: Iterable[FeaturePair], cells: Mapping[str, Cells], joi
     names = np.repeat(np.arange(len(parts)), sizes)
     codes = np.concatenate([np.empty(0, dtype=np.uint8), *(codes for *_, codes in parts)])
     index = join.labels.take(every)
+    sides = [(pair.left_at(rows), pair.right_at(rows)) for pair, rows, _ in parts]
     arrays: dict[str, Any] = {
         "feature": _repeated([pair.name for pair, *_ in parts], names),
         "verdict": _repeated(columns.VERDICTS, codes),
-        "left": _object_series([pair.left_objects(rows) for pair, rows, _ in parts], index),
-        "right": _object_series([pair.right_objects(rows) for pair, rows, _ in parts], index),
-        "difference": _masked(_joined([_differences(pair, rows) for pair, rows, _ in parts], np.float64)),
+        "left": _object_series([left.objects() for left, _ in sides], index),
+        "right": _object_series([right.objects() for _, right in sides], index),
+        "difference": _masked(_joined([_differences(left, right) for left, right in sides], np.float64)),
         "left_status": _text_array([pair.left_statuses(rows) for pair, rows, _ in parts]),
         "right_status": _text_array([pair.right_statuses(rows) for pair, rows, _ in parts]),
         "left_effective_time": _moments([pair.left_times(rows) for pair, rows, _ in parts]),
@@ -104,8 +105,8 @@ def pair_frame(pair: FeaturePair, cells: Cells) -> pd.DataFrame:
     index = pair.join.labels.take(rows)
     arrays: dict[str, Any] = {
         "feature": _repeated([pair.name], np.zeros(len(rows))),
-        "left": _object_series([pair.left_objects(rows)], index),
-        "right": _object_series([pair.right_objects(rows)], index),
+        "left": _object_series([pair.left_at(rows).objects()], index),
+        "right": _object_series([pair.right_at(rows).objects()], index),
         "verdict": _repeated(columns.VERDICTS, cells.dense(len(rows))),
     }
     return pd.DataFrame(arrays, index=index)
@@ -175,15 +176,11 @@ def _magnitudes(left: Vector, right: Vector) -> dict[str, float]:
     return found
 
 
-def _differences(pair: FeaturePair, rows: Rows) -> np.ndarray:
+def _differences(left: Vector, right: Vector) -> np.ndarray:
     """Return right minus left where both are numbers or times, NaN elsewhere."""
-    differences = np.full(len(rows), np.nan)
-    is_joined = rows < pair.join.count
-    if pair.is_common and is_joined.any():
-        left, right = pair.vectors_at(rows[is_joined])
-        if is_comparable(left, right) and left.kind in {INTEGER, FLOAT, TIME, DURATION}:
-            differences[is_joined] = _subtracted(left, right)
-    return differences
+    if left.kind != right.kind or left.kind not in {INTEGER, FLOAT, TIME, DURATION}:
+        return np.full(len(left), np.nan)
+    return _subtracted(left, right)
 
 
 def _subtracted(left: Vector, right: Vector) -> np.ndarray:

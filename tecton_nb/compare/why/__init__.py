@@ -32,11 +32,12 @@ _DETECTORS: dict[str, tuple[str, float, Callable[[Case], Finding | None]]] = {
     "sign": ("the same number with the other sign", 1.0, other_sign),
     "timezone": ("times apart by a whole offset of time zones", 1.0, other_zone),
     "unit_factor": ("a constant ratio, such as seconds against milliseconds", 0.98, other_unit),
-    "offset": ("a constant difference", 0.97, shifted),
     "default": ("one side has a fixed value where the other has null", 0.96, with_default),
     "ttl": ("no value on one side exactly where the other's is older than some age", 0.95, expired),
     "cache": ("one side came from the serving cache", 0.94, cached),
     "stale": ("one side's effective time is older", 0.9, stale),
+    # One event more is a count of one more everywhere: what explains the one explains the other.
+    "offset": ("a constant difference", 0.88, shifted),
     "status": ("serving statuses differ", 0.85, with_other_status),
     "segment": ("the differences are concentrated in one key segment", 0.7, concentrated),
 }
