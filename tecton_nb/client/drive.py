@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 import math
+import sys
 from collections.abc import Generator
+from functools import partial
 from typing import Any, Generic, TypeVar, cast
 
 import httpx
 
+from ..batch.drive import wait_async, wait_for
+from ..batch.job import BatchJob
+from ..batch.ledger import Ledger
 from ..batch.result import FeatureBatch
 from ..batch.run import BatchRun
 from ..exceptions import TectonError
@@ -16,12 +20,14 @@ from ..transport.answers import read_answer
 from ..transport.calls import Call
 from ..transport.connection import Connection
 from ..transport.engine import Engine
-from ..transport.exchange import LoopLane, ThreadLane, send, send_async
+from ..transport.exchange import Lane, LoopLane, ThreadLane, send, send_async
 from ..transport.httpx_face import AsyncEngineTransport, EngineTransport, no_cookies
-from .flows import Batch, Flow
+from .core import Batch
+from .flows import Flow
 
 T = TypeVar("T")
-# A polite number of requests at once; what is asked beyond it waits here, not in the feature server.
+# A polite number of single calls at once: what is asked beyond it waits here, not in the feature server. A batch
+# allows as many as its own concurrency.
 MAX_IN_FLIGHT = 8
 
 
@@ -45,6 +51,10 @@ class Driver:
                 found = self._batch(step.need) if isinstance(step.need, Batch) else self._send(step.need)
             except TectonError as error:
                 step.failed(error)
+            except BaseException:
+                # An interrupt: the flow puts in order what it has begun.
+                step.close()
+                raise
             else:
                 step.answered(found)
         return cast(T, step.result)
@@ -59,17 +69,28 @@ class Driver:
         answer = send(self._http, self._connection.request_for(call), self._deadline_seconds)
         return read_answer(call, answer, self._connection.key)
 
+    def start(self, flow: Flow[T]) -> BatchJob:
+        """Begin the batch of a flow in the background; the flow must need nothing before it."""
+        batch = next(flow)
+        if not isinstance(batch, Batch):
+            raise TypeError("The flow needs an answer before its batch.")
+        lane = self._lane(batch)
+        return BatchJob(_begin(batch, lane), partial(_close, lane, wait=False))
+
     def _batch(self, batch: Batch) -> FeatureBatch:
-        lane = ThreadLane(self._http) if self._is_borrowed else None
-        run = BatchRun(batch.plan, batch.settings, lane or self._engine)
+        lane = self._lane(batch)
+        run = _begin(batch, lane)
         try:
-            run.start()
-            return run.outcome.result()
+            return wait_for(run, progress=batch.progress)
         finally:
-            # Nothing is left to cancel but after an interrupt, which is not to wait for running requests.
-            run.cancel()
-            if lane is not None:
-                lane.close(wait=run.outcome.done())
+            # After an interrupt running requests are not waited for.
+            _close(lane, wait=sys.exc_info()[0] is None)
+
+    def _lane(self, batch: Batch) -> Lane:
+        if self._is_borrowed:
+            return ThreadLane(self._http, batch.most_in_flight)
+        self._engine.allow(batch.most_in_flight)
+        return self._engine
 
 
 class AsyncDriver:
@@ -92,6 +113,10 @@ class AsyncDriver:
                 found = await (self._batch(step.need) if isinstance(step.need, Batch) else self._send(step.need))
             except TectonError as error:
                 step.failed(error)
+            except BaseException:
+                # An interrupt: the flow puts in order what it has begun.
+                step.close()
+                raise
             else:
                 step.answered(found)
         return cast(T, step.result)
@@ -107,12 +132,22 @@ class AsyncDriver:
         return read_answer(call, answer, self._connection.key)
 
     async def _batch(self, batch: Batch) -> FeatureBatch:
-        run = BatchRun(batch.plan, batch.settings, LoopLane(self._http) if self._is_borrowed else self._engine)
-        try:
-            run.start()
-            return await asyncio.wrap_future(run.outcome)
-        finally:
-            run.cancel()
+        if self._is_borrowed:
+            lane: Lane = LoopLane(self._http)
+        else:
+            self._engine.allow(batch.most_in_flight)
+            lane = self._engine
+        return await wait_async(_begin(batch, lane), progress=batch.progress)
+
+
+def _begin(batch: Batch, lane: Lane) -> BatchRun:
+    ledger = Ledger.open(batch.resume, batch.scope) if batch.resume is not None else None
+    return BatchRun(batch.plan, batch.settings, lane, batch.governor, ledger=ledger)
+
+
+def _close(lane: Lane, *, wait: bool) -> None:
+    if isinstance(lane, ThreadLane):
+        lane.close(wait=wait)
 
 
 class _Step(Generic[T]):
@@ -129,6 +164,9 @@ class _Step(Generic[T]):
 
     def failed(self, error: TectonError) -> None:
         self._advance(lambda: self._flow.throw(error))
+
+    def close(self) -> None:
+        self._flow.close()
 
     def _advance(self, resume: Any) -> None:
         try:

@@ -1,4 +1,4 @@
-"""libcurl on a thread of its own: requests go in from any thread, futures come out."""
+"""libcurl on a thread of its own: requests go in from any thread, outcomes come out."""
 
 from __future__ import annotations
 
@@ -6,15 +6,40 @@ import os
 import sys
 import threading
 import weakref
+from collections.abc import Callable
 from concurrent.futures import Future
 from types import TracebackType
 from typing import Final, Self
 
-from .loop import AnswerFuture, Loop, closed
+from .loop import Exchange, Loop, Outcome, closed
 from .messages import HttpAnswer, HttpRequest
 from .transfer import trusted_authorities
 
 MAX_BODY_BYTES: Final = 16 * 2**20
+
+
+class AnswerFuture(Future[HttpAnswer]):
+    """The answer to come. `cancel` works until it is there: the transfer is ended, its connection closed.
+
+    It stays pending (`running` is false) until the moment it is done.
+    """
+
+    exchange: Exchange | None = None
+
+    def cancel(self) -> bool:
+        """Give up waiting and end the transfer; false if the answer is there already."""
+        is_cancelled = super().cancel()
+        if is_cancelled and self.exchange is not None:
+            self.exchange.cancel()
+        return is_cancelled
+
+    def settle(self, outcome: Outcome) -> None:
+        """Become done, unless it was cancelled meanwhile: nobody waits for it then."""
+        if self.set_running_or_notify_cancel():
+            if isinstance(outcome, HttpAnswer):
+                self.set_result(outcome)
+            else:
+                self.set_exception(outcome)
 
 
 class Engine:
@@ -68,13 +93,34 @@ class Engine:
         ConnectionFailedError
             If the engine is closed.
         """
+        future = AnswerFuture()
+        future.exchange = self.send(request, deadline_seconds, future.settle, connect_seconds)
+        return future
+
+    def send(
+        self,
+        request: HttpRequest,
+        deadline_seconds: float,
+        ended: Callable[[Outcome], None],
+        connect_seconds: float = 2.0,
+    ) -> Exchange:
+        """Send a request and call `ended` on the engine's thread with its answer or its error; as `submit` otherwise.
+
+        Costs less than a future. `ended` must not raise, and must not take long: everything else waits for it.
+        """
         with self._lock:
             if self._is_closed:
                 raise closed()
             loop = self._running_loop()
-        future = AnswerFuture(loop, request, deadline_seconds, connect_seconds)
-        loop.post(future)
-        return future
+        exchange = Exchange(loop, request, deadline_seconds, connect_seconds, ended)
+        loop.post(exchange)
+        return exchange
+
+    def allow(self, in_flight: int) -> None:
+        """Let at least so many requests be on the wire at once from now on."""
+        self.max_in_flight = max(self.max_in_flight, in_flight)
+        if self._loop is not None:
+            self._loop.max_in_flight = self.max_in_flight
 
     def close(self) -> None:
         """Stop the thread and close every connection; what is still pending fails."""

@@ -1,4 +1,4 @@
-"""The engine's thread: a selector over libcurl's sockets, a queue in, futures out.
+"""The engine's thread: a selector over libcurl's sockets, a queue in, outcomes out.
 
 Other threads only append to the queue and wake it; nothing of libcurl is touched outside it.
 """
@@ -13,8 +13,8 @@ import socket
 import threading
 import time
 from collections import deque
-from concurrent.futures import Future
-from typing import Final
+from collections.abc import Callable
+from typing import Final, TypeAlias
 
 import pycurl
 
@@ -29,28 +29,52 @@ _SWALLOWED_LIMIT: Final = 2
 _STOP_SECONDS: Final = 1.0
 
 
-class AnswerFuture(Future[HttpAnswer]):
-    """The answer to come. `cancel` works until it is there: the transfer is ended, its connection closed.
+Outcome: TypeAlias = HttpAnswer | TectonError
 
-    It stays pending (`running` is false) until the moment it is done.
+
+class Exchange:
+    """One request on its way, and whom to tell how it ended.
+
+    Parameters
+    ----------
+    ended
+        Called once on the engine's thread, or by whoever stops the engine; must not raise.
     """
 
-    def __init__(self, loop: Loop, request: HttpRequest, deadline_seconds: float, connect_seconds: float) -> None:
-        super().__init__()
-        self.loop = loop
+    __slots__ = (
+        "_loop", "connect_seconds", "deadline_seconds", "ended", "is_cancelled", "is_over", "is_second_try", "request",
+        "started",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        loop: Loop,
+        request: HttpRequest,
+        deadline_seconds: float,
+        connect_seconds: float,
+        ended: Callable[[Outcome], None],
+    ) -> None:
+        self._loop = loop
         self.request = request
         self.deadline_seconds = deadline_seconds
         self.connect_seconds = connect_seconds
+        self.ended = ended
         self.started = 0.0
         self.is_second_try = False
-        self.is_settled = False
+        self.is_cancelled = False
+        self.is_over = False
 
-    def cancel(self) -> bool:
-        """Give up waiting and end the transfer; false if the answer is there already."""
-        is_cancelled = super().cancel()
-        if is_cancelled:
-            self.loop.post(self)
-        return is_cancelled
+    def cancel(self) -> None:
+        """End the transfer, wherever it is; has no effect once it is over."""
+        if not self.is_over:
+            self.is_cancelled = True
+            self._loop.post(self)
+
+    def end(self, outcome: Outcome) -> None:
+        """Tell the outcome, once."""
+        if not self.is_over:
+            self.is_over = True
+            self.ended(outcome)
 
 
 class Loop:
@@ -58,11 +82,10 @@ class Loop:
 
     def __init__(self, max_in_flight: int, max_body_bytes: int, ca_bundle: str) -> None:
         self.is_over = False
-        self._inbox: deque[AnswerFuture] = deque()
-        self._waiting: deque[AnswerFuture] = deque()
-        self._running: dict[pycurl.Curl, tuple[AnswerFuture, Transfer]] = {}
+        self._inbox: deque[Exchange] = deque()
+        self._waiting: deque[Exchange] = deque()
+        self._running: dict[pycurl.Curl, tuple[Exchange, Transfer]] = {}
         self._idle: list[Transfer] = []
-        self._unmade = max_in_flight
         self._make = functools.partial(Transfer, max_body_bytes, ca_bundle)
         self._due: float | None = None
         self._is_stopping = False
@@ -73,15 +96,16 @@ class Loop:
         self._alarm.setblocking(False)
         self._ear.setblocking(False)
         self._selector.register(self._ear, selectors.EVENT_READ)
-        self._max_in_flight = max_in_flight
+        self.max_in_flight = max_in_flight
+        self._kept = 0
         self._swallowed = 0
         self._multi = self._new_multi()
         self._thread = threading.Thread(target=self._run, name="tecton_nb engine", daemon=True)
         self._thread.start()
 
-    def post(self, future: AnswerFuture) -> None:
+    def post(self, exchange: Exchange) -> None:
         """Hand over a request to send, or a cancelled one to end."""
-        self._inbox.append(future)
+        self._inbox.append(exchange)
         self._wake()
         if self.is_over:
             self._fail_waiting()
@@ -106,7 +130,8 @@ class Loop:
 
     def _new_multi(self) -> pycurl.CurlMulti:
         multi = pycurl.CurlMulti()
-        multi.setopt(pycurl.M_MAXCONNECTS, self._max_in_flight)
+        multi.setopt(pycurl.M_MAXCONNECTS, self.max_in_flight)
+        self._kept = self.max_in_flight
         multi.setopt(pycurl.M_SOCKETFUNCTION, self._watch)
         multi.setopt(pycurl.M_TIMERFUNCTION, self._set_timer)
         return multi
@@ -157,42 +182,39 @@ class Loop:
 
     def _admit(self) -> None:
         while self._inbox:
-            future = self._inbox.popleft()
-            if future.cancelled():
-                self._end(future)
+            exchange = self._inbox.popleft()
+            if exchange.is_cancelled:
+                self._end(exchange)
             else:
-                self._waiting.append(future)
+                self._waiting.append(exchange)
         if self._swallowed >= _SWALLOWED_LIMIT and not self._running:
             self._drop_connections()
-        while self._waiting and (self._idle or self._unmade):
-            future = self._waiting.popleft()
-            if not future.cancelled():
-                self._start(future, self._transfer())
+        if self.max_in_flight != self._kept:
+            self._kept = self.max_in_flight
+            self._multi.setopt(pycurl.M_MAXCONNECTS, self._kept)
+        while self._waiting and len(self._running) < self._kept:
+            exchange = self._waiting.popleft()
+            if not exchange.is_over:
+                self._start(exchange, self._idle.pop() if self._idle else self._make())
 
     def _drop_connections(self) -> None:
         self._multi.close()
         self._multi = self._new_multi()
         self._swallowed = 0
 
-    def _transfer(self) -> Transfer:
-        if self._idle:
-            return self._idle.pop()
-        self._unmade -= 1
-        return self._make()
-
-    def _start(self, future: AnswerFuture, transfer: Transfer) -> None:
-        seconds = future.deadline_seconds
-        if future.is_second_try:
-            seconds -= time.monotonic() - future.started
+    def _start(self, exchange: Exchange, transfer: Transfer) -> None:
+        seconds = exchange.deadline_seconds
+        if exchange.is_second_try:
+            seconds -= time.monotonic() - exchange.started
         else:
-            future.started = time.monotonic()
+            exchange.started = time.monotonic()
         try:
-            transfer.prepare(future.request, seconds, future.connect_seconds, is_fresh=future.is_second_try)
+            transfer.prepare(exchange.request, seconds, exchange.connect_seconds, is_fresh=exchange.is_second_try)
         except (TectonError, pycurl.error, ValueError, TypeError, OverflowError) as error:
             self._idle.append(transfer)
-            _settle(future, error if isinstance(error, TectonError) else InputError(f"Cannot send: {error}."))
+            exchange.end(error if isinstance(error, TectonError) else InputError(f"Cannot send: {error}."))
             return
-        self._running[transfer.curl] = (future, transfer)
+        self._running[transfer.curl] = (exchange, transfer)
         self._multi.add_handle(transfer.curl)
 
     def _collect(self) -> None:
@@ -206,40 +228,40 @@ class Loop:
                 return
 
     def _finish(self, curl: pycurl.Curl) -> None:
-        future, transfer = self._release(curl)
+        exchange, transfer = self._release(curl)
         self._swallowed = 0
         try:
-            outcome: HttpAnswer | TectonError = transfer.answer()
+            outcome: Outcome = transfer.answer()
         except TectonError as error:
             outcome = error
-        _settle(future, outcome)
+        exchange.end(outcome)
 
     def _fail(self, curl: pycurl.Curl, code: int, message: str) -> None:
-        future, transfer = self._release(curl)
+        exchange, transfer = self._release(curl)
         is_dead = transfer.is_connection_dead
         self._swallowed += is_dead and code == DEADLINE
-        if is_dead and code in BROKEN and not future.is_second_try:
-            future.is_second_try = True
-            self._waiting.appendleft(future)
+        if is_dead and code in BROKEN and not exchange.is_second_try:
+            exchange.is_second_try = True
+            self._waiting.appendleft(exchange)
         else:
-            _settle(future, transfer.error(code, message))
+            exchange.end(transfer.error(code, message))
 
-    def _release(self, curl: pycurl.Curl) -> tuple[AnswerFuture, Transfer]:
-        future, transfer = self._running.pop(curl)
+    def _release(self, curl: pycurl.Curl) -> tuple[Exchange, Transfer]:
+        exchange, transfer = self._running.pop(curl)
         self._multi.remove_handle(curl)
         self._idle.append(transfer)
-        return future, transfer
+        return exchange, transfer
 
-    def _end(self, future: AnswerFuture) -> None:
-        curl = next((curl for curl, (running, _) in self._running.items() if running is future), None)
+    def _end(self, exchange: Exchange) -> None:
+        curl = next((curl for curl, (running, _) in self._running.items() if running is exchange), None)
         if curl is not None:
             self._release(curl)
-        _settle(future, closed())
+        exchange.end(closed())
 
     def _shut(self) -> None:
         for curl in list(self._running):
-            future, _ = self._release(curl)
-            self._waiting.append(future)
+            exchange, _ = self._release(curl)
+            self._waiting.append(exchange)
         self.is_over = True
         self._fail_waiting()
         for transfer in self._idle:
@@ -253,19 +275,7 @@ class Loop:
         # Two threads may empty the queues at once: the engine's own and one that came too late.
         with contextlib.suppress(IndexError):
             while True:
-                _settle((self._waiting or self._inbox).popleft(), closed())
-
-
-def _settle(future: AnswerFuture, outcome: HttpAnswer | TectonError) -> None:
-    if future.is_settled:
-        return
-    future.is_settled = True
-    # False if it was cancelled meanwhile: nobody waits for it.
-    if future.set_running_or_notify_cancel():
-        if isinstance(outcome, HttpAnswer):
-            future.set_result(outcome)
-        else:
-            future.set_exception(outcome)
+                (self._waiting or self._inbox).popleft().end(closed())
 
 
 def closed() -> ConnectionFailedError:

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import io
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
 from ..exceptions import ProtocolError, ResponseTooLargeError, TectonError, quoted
 from .content import packing, too_large, unpacked
 
-MAX_HEAD_BYTES: Final = 256 * 1024
+MAX_HEAD_BYTES: Final = 300 * 1024
 # What a libcurl callback returns to end the transfer.
 ABORT: Final = -1
 
 _STATUS_LINE: Final = re.compile(rb"HTTP/1\.[01] +([0-9]{3})(?: +([^\x00\r\n]*))?\r?\n")
-_HEADER_LINE: Final = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):([^\x00\r\n]*)\r?\n")
+# One match a line, or the line is no header.
+_HEADER_LINES: Final = re.compile(r"(?m)^([!#$%&'*+.^_`|~0-9A-Za-z-]+):([^\x00\r\n]*)\r?\n")
+_FRAMING_LENGTHS: Final = frozenset(map(len, ("content-length", "content-encoding", "transfer-encoding")))
 _BLANK: Final = (b"\r\n", b"\n")
 
 
@@ -32,51 +35,54 @@ class Head:
 class Reply:
     """Collects what libcurl's header and write callbacks hand over.
 
+    The lines of the head go into a plain list, for libcurl calls once a line: they are read together
+    when the first byte of the body is there, or at the end.
+
     Parameters
     ----------
     max_body_bytes
         Largest body read, packed and unpacked alike.
     """
 
-    __slots__ = ("_body", "_body_bytes", "_head_bytes", "_lines", "_max_body_bytes", "head", "refusal")
+    __slots__ = ("_body_bytes", "_first", "_max_body_bytes", "_rest", "head", "lines", "refusal")
 
     def __init__(self, max_body_bytes: int) -> None:
         self._max_body_bytes = max_body_bytes
+        self.lines: list[bytes] = []
         self.clear()
 
     def clear(self) -> None:
-        """Forget everything, for the next answer."""
+        """Forget everything, for the next answer; `lines` stays the same list."""
         self.head: Head | None = None
         self.refusal: TectonError | None = None
-        self._lines: list[bytes] = []
-        self._body = io.BytesIO()
-        self._head_bytes = 0
+        self.lines.clear()
+        self._first = b""
+        self._rest: io.BytesIO | None = None
         self._body_bytes = 0
 
     @property
     def is_untouched(self) -> bool:
         """Whether not one byte has come yet."""
-        return not self._head_bytes and not self._body_bytes
-
-    def take_head_line(self, line: bytes) -> int | None:
-        """Take one line of a head; `ABORT` if the answer is refused for it."""
-        self._head_bytes += len(line)
-        if self._head_bytes > MAX_HEAD_BYTES:
-            return self._refuse(head_too_large())
-        if self.head is not None and not self._begins_another(line):
-            return None
-        if line not in _BLANK:
-            self._lines.append(line)
-            return None
-        return self._end_head()
+        return not self.lines and not self._body_bytes
 
     def take_body(self, part: bytes) -> int | None:
-        """Take one part of the body; `ABORT` if it grows beyond the limit."""
+        """Take one part of the body; `ABORT` if it grows beyond the limit, or its head is refused."""
+        if not self._body_bytes and not self.read_head():
+            return ABORT
         self._body_bytes += len(part)
         if self._body_bytes > self._max_body_bytes:
-            return self._refuse(too_large(self._max_body_bytes))
-        self._body.write(part)
+            self.refusal = too_large(self._max_body_bytes)
+            return ABORT
+        self._keep(part)
         return None
+
+    def read_head(self) -> bool:
+        """Read the lines of the head; false if the answer is refused for them."""
+        try:
+            self.head = _final_head(self.lines, self._max_body_bytes)
+        except TectonError as error:
+            self.refusal = error
+        return self.refusal is None
 
     def body(self) -> bytes:
         """Return the whole body, unpacked.
@@ -86,31 +92,43 @@ class Reply:
         DecodeError
             If it cannot be unpacked; `ResponseTooLargeError` if it is too large unpacked.
         """
-        body, packed_as = self._body.getvalue(), self.head.packed_as if self.head else None
+        packed_as = self.head.packed_as if self.head else None
+        body = self._rest.getvalue() if self._rest else self._first
         return unpacked(body, packed_as, self._max_body_bytes) if packed_as else body
 
-    def _begins_another(self, line: bytes) -> bool:
-        # A proxy's answer to CONNECT comes as a head of its own in front; what follows a body are trailers.
-        if self._body_bytes or not line.startswith(b"HTTP/"):
-            return False
-        self.head = None
-        return True
+    def _keep(self, part: bytes) -> None:
+        # Nearly every body comes in one part, which needs no copy.
+        if not self._first:
+            self._first = part
+        else:
+            self._rest = self._rest or io.BytesIO(self._first)
+            self._rest.seek(0, io.SEEK_END)
+            self._rest.write(part)
 
-    def _end_head(self) -> int | None:
-        lines, self._lines = self._lines, []
-        try:
-            head = _parse_head(lines)
-            if head.status >= 200:
-                _check_length(head, self._max_body_bytes)
-                _check_transfer(head)
-                self.head = head
-        except TectonError as error:
-            return self._refuse(error)
-        return None
 
-    def _refuse(self, error: TectonError) -> int:
-        self.refusal = error
-        return ABORT
+def _final_head(lines: list[bytes], max_body_bytes: int) -> Head | None:
+    """Return the last whole head; `None` if there is none but interim ones."""
+    if sum(map(len, lines)) > MAX_HEAD_BYTES:
+        raise head_too_large()
+    final = None
+    for block in _blocks(lines):
+        # A proxy's answer to CONNECT and interim answers are heads of their own; what follows a body are trailers.
+        if final is not None and not block[:1][0].startswith(b"HTTP/"):
+            break
+        head = _parse_head(block, max_body_bytes)
+        if head.status >= 200:
+            final = head
+    return final
+
+
+def _blocks(lines: list[bytes]) -> Iterator[list[bytes]]:
+    block: list[bytes] = []
+    for line in lines:
+        if line in _BLANK:
+            yield block or [b""]
+            block = []
+        else:
+            block.append(line)
 
 
 def head_too_large() -> ResponseTooLargeError:
@@ -121,49 +139,62 @@ def head_too_large() -> ResponseTooLargeError:
     )
 
 
-def _parse_head(lines: list[bytes]) -> Head:
-    first = lines[0] if lines else b""
-    match = _STATUS_LINE.fullmatch(first)
+def _parse_head(lines: list[bytes], max_body_bytes: int) -> Head:
+    match = _STATUS_LINE.fullmatch(lines[0])
     if match is None:
-        raise _not_http(f"its first line is {_quoted(first)}")
+        raise _not_http(f"its first line is {_quoted(lines[0])}")
     status = int(match[1])
     if status == 101 or not 100 <= status <= 599:
         raise _not_http(f"its status is {status}")
-    headers = tuple(_parse_header(line) for line in lines[1:])
-    encodings = [value for name, value in headers if name.lower() == "content-encoding"]
-    if not encodings:
-        return Head(status, (match[2] or b"").decode("latin-1"), headers, None)
-    packed_as = packing(encodings)
+    headers = _parse_headers(lines[1:])
+    reason = (match[2] or b"").decode("latin-1")
+    framing = _framing(headers)
+    _check_transfer(framing["transfer-encoding"])
+    packed_as = packing(framing["content-encoding"]) if framing["content-encoding"] else None
+    if status >= 200:
+        _check_length(set(framing["content-length"]), max_body_bytes)
+    if not framing["content-encoding"]:
+        return Head(status, reason, headers, None)
     plain = tuple(header for header in headers if header[0].lower() not in {"content-encoding", "content-length"})
-    return Head(status, (match[2] or b"").decode("latin-1"), plain, packed_as)
+    return Head(status, reason, plain, packed_as)
 
 
-def _parse_header(line: bytes) -> tuple[str, str]:
-    match = _HEADER_LINE.fullmatch(line)
-    if match is None:
-        raise _not_http(f"one of its headers is {_quoted(line)}")
-    return match[1].decode("ascii"), match[2].strip(b" \t").decode("latin-1")
+def _framing(headers: tuple[tuple[str, str], ...]) -> dict[str, list[str]]:
+    """Return the values of the headers that say where the body ends and what it is packed as."""
+    found: dict[str, list[str]] = {"content-length": [], "content-encoding": [], "transfer-encoding": []}
+    for name, value in headers:
+        # By its length first: most names are none of them.
+        if len(name) in _FRAMING_LENGTHS and (values := found.get(name.lower())) is not None:
+            values.append(value)
+    return found
 
 
-def _check_length(head: Head, limit: int) -> None:
-    lengths = {value for name, value in head.headers if name.lower() == "content-length"}
+def _parse_headers(lines: list[bytes]) -> tuple[tuple[str, str], ...]:
+    found = _HEADER_LINES.findall(b"".join(lines).decode("latin-1"))
+    if len(found) < len(lines):
+        bad = next(line for line in lines if not _HEADER_LINES.fullmatch(line.decode("latin-1")))
+        raise _not_http(f"one of its headers is {_quoted(bad)}")
+    return tuple([(name, value.strip(" \t")) for name, value in found])
+
+
+def _check_length(lengths: set[str], limit: int) -> None:
     if not lengths:
         return
     if len(lengths) > 1:
         raise _not_http("it states two lengths")
     length = lengths.pop()
     # Older libcurls take "2, 5" for 2 and would leave three bytes for the next answer.
-    if not re.fullmatch(r"[0-9]+", length):
+    if not (length.isascii() and length.isdigit()):
         raise _not_http(f"it states the length {quoted(length)}")
     # Longer than any number of 64 bits; int() refuses thousands of digits.
     if len(length) > 19 or int(length) > limit:
         raise too_large(limit)
 
 
-def _check_transfer(head: Head) -> None:
-    said = ",".join(value for name, value in head.headers if name.lower() == "transfer-encoding")
+def _check_transfer(encodings: list[str]) -> None:
+    said = ",".join(encodings)
     # Older libcurls read a body of an encoding they do not know up to the end of the connection.
-    if not {word.strip().lower() for word in said.split(",")} <= {"", "chunked", "identity"}:
+    if said and not {word.strip().lower() for word in said.split(",")} <= {"", "chunked", "identity"}:
         raise _not_http(f"it transfers its body as {quoted(said)}")
 
 

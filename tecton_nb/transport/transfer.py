@@ -78,7 +78,8 @@ class Transfer:
             self.curl.setopt(option, value)
         self.curl.setopt(pycurl.CAINFO, ca_bundle)
         self.curl.setopt(pycurl.PROXY_CAINFO, ca_bundle)
-        self.curl.setopt(pycurl.HEADERFUNCTION, self._reply.take_head_line)
+        self.curl.setopt(pycurl.MAXFILESIZE_LARGE, max_body_bytes)
+        self.curl.setopt(pycurl.HEADERFUNCTION, self._reply.lines.append)
         self.curl.setopt(pycurl.WRITEFUNCTION, self._reply.take_body)
 
     def prepare(self, request: HttpRequest, deadline_seconds: float, connect_seconds: float, *, is_fresh: bool) -> None:
@@ -112,6 +113,8 @@ class Transfer:
         DecodeError
             If the body cannot be unpacked, or is too large unpacked.
         """
+        if self._reply.head is None:
+            self._reply.read_head()
         head, body = self._reply.head, self._reply.body()
         if head is None:
             # libcurl takes a head that is cut off for a whole one.
@@ -121,6 +124,9 @@ class Transfer:
     def error(self, code: int, message: str) -> TectonError:
         """Return the exception for a transfer that libcurl gave up with this code."""
         get, reply = self.curl.getinfo, self._reply
+        if reply.head is None and not reply.refusal:
+            # What is wrong with a head says more than how the connection ended behind it.
+            reply.read_head()
         return reply.refusal or error_for(
             Failure(
                 code=code,
