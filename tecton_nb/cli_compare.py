@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from .batch.result import FeatureBatch
 from .compare import compare_features
 from .exceptions import SettingsError, quoted
 
@@ -15,8 +16,10 @@ DIFFERENT = 1
 
 
 def compare(
-    left: Annotated[Path, typer.Argument(metavar="LEFT.PARQUET", exists=True, help="One file of features.")],
-    right: Annotated[Path, typer.Argument(metavar="RIGHT.PARQUET", exists=True, help="The other.")],
+    left: Annotated[
+        Path, typer.Argument(metavar="LEFT", exists=True, help="A parquet file, or the folder of a recorded batch.")
+    ],
+    right: Annotated[Path, typer.Argument(metavar="RIGHT", exists=True, help="The other.")],
     on: Annotated[list[str] | None, typer.Option(help="Key column; may be repeated. Default: the index.")] = None,
     rtol: Annotated[float, typer.Option(help="How much floats may differ, relative to the larger.")] = 0.0,
     atol: Annotated[float, typer.Option(help="How much floats may differ at least.")] = 0.0,
@@ -25,14 +28,18 @@ def compare(
     csv: Annotated[Path | None, typer.Option(help="Write the mismatches as CSV.")] = None,
     excel: Annotated[Path | None, typer.Option(help="Write a workbook.")] = None,
 ) -> None:
-    """Say what differs between two parquet files, and why; the exit status is 1 if something does."""
-    found = compare_features(left, right, on=on, rtol=rtol, atol=atol, ignore=ignore)
+    """Say what differs between two files or recordings, and why; the exit status is 1 if something does."""
+    found = compare_features(_source(left), _source(right), on=on, rtol=rtol, atol=atol, ignore=ignore)
     typer.echo(repr(found))
     for path, write in ((html, found.to_html), (csv, found.to_csv), (excel, found.to_excel)):
         if path is not None:
             _write(path, write)
     if not found.equal:
         raise typer.Exit(DIFFERENT)
+
+
+def _source(path: Path) -> Path | FeatureBatch:
+    return FeatureBatch.load(path) if path.is_dir() else path
 
 
 def _write(path: Path, write: Callable[[Path], Path]) -> None:

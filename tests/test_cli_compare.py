@@ -66,3 +66,19 @@ def test_mistakes_end_in_a_sentence(run, files, tmp_path):
     assert run(files[0], tmp_path / "none.parquet")[0] == 2
     status, _, said = run(*files, "--html", tmp_path / "none" / "a.html")
     assert (status, "Cannot write" in said) == (2, True)
+
+
+def test_recordings_are_compared_with_their_statuses(run, tmp_path, client):
+    """The folder of a recorded batch stands for the batch: what is cached or missing is told by its statuses."""
+    service = client.feature_service("flight_delay_service")
+    rows = service.example_rows(5)
+    paths = [
+        service.get_features_batch(frame).save(tmp_path / name)
+        for name, frame in (("a", rows), ("b", rows.assign(tailnum="N00000")))
+    ]
+
+    status, out, _ = run(*paths)
+
+    assert status == 1
+    assert "status differs" in out
+    assert run(paths[0], paths[0])[0] == 0

@@ -35,7 +35,7 @@ INSIDE: dict[str, set[str]] = {
     "local": GROUND | {"wire"},
     "demo": GROUND | {"client", "batch", "frames", "connect", "local", "plots"},
     "cli": {"*"},
-    "cli_compare": GROUND | {"compare"},
+    "cli_compare": GROUND | {"batch", "compare"},
     "cli_store": GROUND | {"local"},
     "__main__": {"*"},
 }

@@ -43,7 +43,7 @@ def compare_features(
     ----------
     left, right
         A `FeatureBatch` (or any `compare.FeatureTable`), a DataFrame, or the path of a parquet file. Statuses and
-        effective times are compared where a side has them.
+        effective times are compared where a side has them; a recording has them as ``FeatureBatch.load(path)``.
     on
         Name or names of key columns that both sides have; the index by default.
     rtol, atol
@@ -93,8 +93,9 @@ def compare_sides(
         Further columns by which differences may be concentrated, such as the join keys: one row per row of the left.
     """
     joined = join(left.values, right.values, on)
-    names = _feature_names(left, right, key_columns(on), ignore)
-    bounds = tolerances(rtol, atol, per_feature, names)
+    every = _feature_names(left, right, key_columns(on))
+    bounds = tolerances(rtol, atol, per_feature, every)
+    names = _without(every, ignore)
     pairs = {name: FeaturePair(name, left, right, joined) for name in names}
     known = suspects_by_feature(left.values, right.values) if joined.left is None else None
     cells = {
@@ -105,8 +106,12 @@ def compare_sides(
     return Comparison(left, right, joined, pairs, cells, segments)
 
 
-def _feature_names(left: Side, right: Side, keys: list[str], ignore: str | Iterable[str] | None) -> list[str]:
-    every = {column_text(name): None for side in (left, right) for name in side.values.columns if name not in keys}
+def _feature_names(left: Side, right: Side, keys: list[str]) -> list[str]:
+    labels = (name for side in (left, right) for name in side.values.columns if name not in keys)
+    return list(dict.fromkeys(map(column_text, labels)))
+
+
+def _without(every: list[str], ignore: str | Iterable[str] | None) -> list[str]:
     left_out = [ignore] if isinstance(ignore, str) else list(ignore or ())
     for name in left_out:
         if name not in every:

@@ -143,7 +143,7 @@ class Comparison:
     def why(self) -> pd.DataFrame:
         """Return ranked explanations with evidence for each feature that differs, worst feature first.
 
-        See ``columns.EXPLANATIONS`` and ``compare.CAUSES``. Found on up to 20,000 differing cells of each feature,
+        See ``columns.EXPLANATIONS`` and ``compare.CAUSES``. Found on up to 5,000 differing cells of each feature,
         evenly spread. A feature without an explanation has no row.
         """
         return self._explanations.copy()
@@ -189,7 +189,7 @@ class Comparison:
     @cached_property
     def _explanations(self) -> pd.DataFrame:
         common = [name for name in self.differing if name in self._cells]
-        return explain([(self._pairs[name], self._cells[name]) for name in common], self._segments)
+        return explain([(self._pairs[name], self._cells[name]) for name in common], self._join, self._segments)
 
     def _complaint(self) -> str:
         rows = len(self._join.left_only), len(self._join.right_only)

@@ -134,7 +134,7 @@ def _refuse_twice(codes: _Codes, size: int, index: pd.Index, where: str) -> None
         named = f" and {repeated - 1:,} other keys" if repeated > 1 else ""
         raise InputError(
             f"The {where} side has the key {quoted(index[first])}{named} more than once, so its rows cannot be told "
-            "apart. Name key columns with on=[...], or drop duplicates first."
+            "apart. Name key columns with on=[...], index the rows so that each label stands once, or drop duplicates."
         )
 
 

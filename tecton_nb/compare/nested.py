@@ -22,6 +22,7 @@ from .vectors import (
     Bools,
     Rows,
     Vector,
+    arrow_kind,
     same_unit,
     struct_names,
     vector_of_arrow,
@@ -103,10 +104,10 @@ def _structs(left: pa.Array, right: pa.Array, tolerance: Tolerance) -> tuple[Boo
 
 
 def _lists(left: pa.Array, right: pa.Array, tolerance: Tolerance) -> tuple[Bools, Bools]:
-    unequal = _lengths(left) != _lengths(right)
+    unequal = list_lengths(left) != list_lengths(right)
     same = np.flatnonzero(~unequal)
     one, other = left.take(pa.array(same)), right.take(pa.array(same))
-    owners = np.repeat(same, _lengths(one))
+    owners = np.repeat(same, list_lengths(one))
     return _by_owner(unequal, owners, differences(one.flatten(), other.flatten(), tolerance))
 
 
@@ -116,11 +117,18 @@ def _maps(left: pa.Array, right: pa.Array, tolerance: Tolerance) -> tuple[Bools,
     same = np.flatnonzero(~unequal)
     owners = np.repeat(same, lengths[same])
     one, other = left.take(pa.array(same)), right.take(pa.array(same))
-    codes = pa.chunked_array([one.keys, other.keys]).combine_chunks().dictionary_encode().indices.to_numpy()
+    codes = _key_codes(one.keys, other.keys)
     orders = [_sorted_within(owners, part) for part in np.split(codes, [len(owners)])]
     keys_differ = codes[: len(owners)][orders[0]] != codes[len(owners) :][orders[1]]
     items = differences(one.items.take(pa.array(orders[0])), other.items.take(pa.array(orders[1])), tolerance)
     return _by_owner(unequal, owners, (items[0] | keys_differ, items[1] | keys_differ))
+
+
+def _key_codes(left: pa.Array, right: pa.Array) -> np.ndarray:
+    """Return whole numbers for the keys of both sides, the same for the same key."""
+    wide = pa.large_string() if arrow_kind(left.type) == STRING else left.type
+    both = pa.chunked_array([left.cast(wide), right.cast(wide)]).combine_chunks()
+    return np.asarray(both.dictionary_encode().indices)
 
 
 def _by_owner(unequal: Bools, owners: Rows, inside: tuple[Bools, Bools]) -> tuple[Bools, Bools]:
@@ -134,7 +142,8 @@ def _sorted_within(owners: Rows, codes: np.ndarray) -> Rows:
     return np.lexsort((codes, owners))
 
 
-def _lengths(values: pa.Array) -> np.ndarray:
+def list_lengths(values: pa.Array) -> np.ndarray:
+    """Return the number of elements of each list, none of which is null."""
     if pa.types.is_fixed_size_list(values.type):
         return np.full(len(values), values.type.list_size)
     return np.asarray(pc.list_value_length(values))

@@ -116,6 +116,8 @@ def vector_of(column: pd.Series) -> Vector:
     dtype = column.dtype
     if isinstance(dtype, pd.CategoricalDtype):
         return vector_of(column.astype(dtype.categories.dtype))
+    if isinstance(dtype, pd.SparseDtype):
+        return vector_of(column.astype(dtype.subtype))
     if isinstance(dtype, pd.ArrowDtype | pd.StringDtype):
         return vector_of_arrow(_one_chunk(pa.array(column.array, from_pandas=True)))
     if isinstance(dtype, pd.DatetimeTZDtype) or dtype.kind in "mM":

@@ -103,7 +103,8 @@ def compare_with_offline(
     Parameters
     ----------
     batch
-        What was served, fetched with effective times, as ``FeatureService.get_features_batch`` does.
+        What was served, by ``FeatureService.get_features_batch(rows, rows_per_call=1)``: rows of one call share
+        their effective times.
     offline
         One row per key and time, with features under the same names: what the offline store gives for
         `offline_spine`. Rows of other times do not hurt; they tell whether a value that differs is an older or a
@@ -126,8 +127,9 @@ def compare_with_offline(
     ------
     InputError
         If a key, the time or every feature is missing, a key and time stand twice in `offline`, or the batch has no
-        effective times.
+        effective times of its rows.
     """
+    _refuse_shared_times(batch)
     side, frame = Side(batch.to_pandas(), batch.statuses(), batch.effective_times()), _key_frame(batch, keys)
     times = batch.effective_times()
     with_time = [name for name in side.values.columns if times[name].notna().any()]
@@ -159,6 +161,14 @@ def _key_frame(batch: FeatureTable, keys: Keys) -> pd.DataFrame:
                 "frame with the batch's index, such as rows[['user_id']], or fetch rows that are indexed by them."
             )
     return pd.DataFrame({name: index.get_level_values(name) for name in names}).set_axis(index, axis=0)
+
+
+def _refuse_shared_times(batch: FeatureTable) -> None:
+    if isinstance(batch, FeatureBatch) and (batch.calls()["rows"] > 1).any():
+        raise InputError(
+            "The batch was fetched several rows to a call, and on the wire the rows of a call share their effective "
+            "times, so its values cannot be placed in time. Fetch it with get_features_batch(rows, rows_per_call=1)."
+        )
 
 
 def _nothing_to_compare(features: list[str], with_time: list[str], offline: pd.DataFrame) -> str:

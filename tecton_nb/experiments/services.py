@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -44,20 +45,18 @@ class ServiceComparison:
     left: FeatureBatch | Fetched = field(repr=False)
     right: FeatureBatch | Fetched = field(repr=False)
     title: str = ""
+    _noisy_cells: Mapping[str, int] = field(default_factory=dict, repr=False)
 
     def __repr__(self) -> str:
         return self._repr_mimebundle_()["text/plain"]
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:  # noqa: ARG002
         card = self.comparison.card()
-        noise = tuple((name, self._times_differing(name)) for name in self.noise)
+        noise = tuple(self._noisy_cells.items())
         section = [Section("Noise: differs with itself", ("feature", "cells differing in the baseline"), noise)]
         said = "not tried" if not self.baselines else f"{len(self.noise):,} features"
         facts = (("compared", self.title), *card.facts, ("noise", said))
         return mimebundle(Card(card.title, card.subtitle, facts, (*card.sections, *(section if noise else []))))
-
-    def _times_differing(self, name: str) -> int:
-        return sum(len(_unsteady(baseline, name)) for baseline in self.baselines)
 
 
 def compare_services(
@@ -109,9 +108,10 @@ def compare_services(
     fetched = _by_turns(one, other, rows)
     again = fetched[0] if isinstance(one, Asked) else fetched[1]
     baselines = _baselines([*repeats, again], options) if repeats else ()
-    noise = tuple(name for name in _names(baselines) if any(len(_unsteady(b, name)) for b in baselines))
+    noisy = _noisy_cells(baselines)
+    noise = tuple(noisy)
     comparison = _without(noise, fetched, rows, options)
-    return ServiceComparison(comparison, noise, baselines, *fetched, title=f"{_name(one)} against {_name(other)}")
+    return ServiceComparison(comparison, noise, baselines, *fetched, f"{_name(one)} against {_name(other)}", noisy)
 
 
 def _asked(source: Source, where: str) -> Asked | FeatureBatch:
@@ -152,18 +152,14 @@ def _baselines(answers: list[FeatureBatch | Fetched], options: CompareOptions) -
     return tuple(compare_sides(one, other, **kept) for one, other in pairwise(sides))
 
 
-def _names(baselines: tuple[Comparison, ...]) -> list[str]:
-    return list(baselines[0].counts) if baselines else []
-
-
-def _unsteady(baseline: Comparison, name: str) -> pd.DataFrame:
-    """Return the cells of a feature that differ though both fetches had an answer."""
-    if name not in baseline.differing:
-        return pd.DataFrame()
-    found = baseline.mismatches()
-    statuses = found[["left_status", "right_status"]]
-    is_silent = statuses.isin(columns.NO_ANSWER_STATUSES).any(axis=1)
-    return found[(found["feature"] == name) & ~is_silent]
+def _noisy_cells(baselines: tuple[Comparison, ...]) -> dict[str, int]:
+    """Return, by feature, how many cells differ between fetches of one side that both had an answer."""
+    found: Counter[str] = Counter()
+    for baseline in baselines:
+        cells = baseline.mismatches()
+        is_silent = cells[["left_status", "right_status"]].isin(columns.NO_ANSWER_STATUSES).any(axis=1)
+        found.update(cells.loc[~is_silent, "feature"])
+    return dict(found)
 
 
 def _without(

@@ -433,3 +433,41 @@ def test_worst_rows_of_no_number_are_refused():
     """worst_rows takes a whole number from 0 on."""
     with pytest.raises(InputError, match="got 'ten'"):
         compare_features(PLAIN, PLAIN).worst_rows("ten")
+
+
+@pytest.mark.parametrize(
+    ("left", "right"),
+    [
+        (pd.array(["a", "b"], "category"), pd.array(["a", "b"], "string")),
+        (pd.arrays.SparseArray([0.0, 1.5]), np.array([0.0, 1.5])),
+        (pd.array([1, 2], "Int8"), pd.arrays.ArrowExtensionArray(pa.array([1, 2], pa.uint64()))),
+        (pd.array([True, None], "boolean"), np.array([True, None], dtype=object)),
+        (pd.to_datetime(["2024-05-01", None]), pd.to_datetime(["2024-05-01", None], utc=True).as_unit("s")),
+        (pd.arrays.ArrowExtensionArray(pa.array([1], pa.date32())), pd.to_datetime(["1970-01-02"])),
+        (pd.to_timedelta(["1s", None]), pd.arrays.ArrowExtensionArray(pa.array([10**6, None], pa.duration("us")))),
+        (np.array([2**70, None], dtype=object), np.array([2**70, None], dtype=object)),
+        (pd.period_range("2024-05", periods=2, freq="M"), pd.period_range("2024-05", periods=2, freq="M")),
+        (arrow([[1.0, 2.0]], pa.list_(pa.float64(), 2)), arrow([[1.0, 2.0]], pa.large_list(pa.float32()))),
+        (arrow([[("a", 1.0)]], MAP), arrow([[("a", 1.0)]], pa.map_(pa.large_string(), pa.float32()))),
+        (np.array([None, None], dtype=object), pd.array([None, None], "Int64")),
+        (np.array([pd.Timestamp("2024-05-01")], dtype=object), pd.to_datetime(["2024-05-01"])),
+    ],
+)
+def test_every_storage_is_read(left, right):
+    """Categories, sparse, periods, dates, durations and other storages equal the same values held elsewhere."""
+    assert set(verdicts(left, right)) == {"equal"}
+
+
+def test_numpy_floats_without_null_are_the_explanation_of_nan_against_null():
+    """Where NaN stands for null because numpy floats have none, the explanation says so."""
+    left = pd.DataFrame({"x": [1.0, np.nan, np.nan]})
+
+    found = compare_features(left, left.astype("Float64")).why().iloc[0]
+
+    assert found["cause"] == "type"
+    assert found["evidence"].startswith("left is numpy's float64, in which NaN stands for null")
+
+
+def test_tolerance_of_an_ignored_feature_does_no_harm():
+    """A tolerance may name a feature that is left out, as happens to noise."""
+    assert compare_features(one_row(x=1.0, y=2.0), one_row(x=1.0, y=3.0), ignore="y", per_feature={"y": {}}).equal

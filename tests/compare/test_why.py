@@ -18,6 +18,7 @@ def first_cause(cause, seed):
     return found["cause"].iloc[0] if len(found) else "none"
 
 
+@pytest.mark.timeout(600)
 def test_every_planted_cause_comes_first_in_95_of_100_cases(capsys):
     """Of 100 seeded cases of each kind at least 95 are explained by their own cause first; the matrix is printed."""
     firsts = {cause: [first_cause(cause, seed) for seed in range(CASES)] for cause in PLANT}

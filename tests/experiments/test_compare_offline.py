@@ -216,3 +216,12 @@ def test_batch_without_effective_times_is_refused(keys, offline):
 
     with pytest.raises(InputError, match=r"None of the features .* has an effective time\. Fetch them with"):
         compare_with_offline(bare, offline, keys=keys, time="time")
+
+
+def test_batch_of_calls_for_several_rows_is_refused(keys, offline):
+    """Rows of one call share an effective time on the wire: the sentence says how to fetch each row's own."""
+    with server(MovableClock()) as running, tnb.connect(running) as client:
+        shared = client.feature_service("v1").get_features_batch(rows(), rows_per_call=5)
+
+    with pytest.raises(InputError, match=r"rows_per_call=1"):
+        compare_with_offline(shared, offline, keys=keys, time="time")

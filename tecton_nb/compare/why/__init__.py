@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 
 import pandas as pd
 
 from ... import columns
 from ..cells import Cells
+from ..join import Join
 from ..pair import FeaturePair
 from ..tables import typed_frame
-from .case import Case, Finding, case_of
-from .circumstances import cached, concentrated, expired, stale, with_other_status
+from .case import Case, Finding, Segment, case_of
+from .circumstances import cached, concentrated, expired, segments_of, stale, with_other_status
 from .values import (
     other_order,
     other_precision,
@@ -46,13 +47,14 @@ CAUSES = {cause: meaning for cause, (meaning, _, _) in _DETECTORS.items()}
 _LEAST_SHARE = 0.1
 
 
-def explain(differing: Iterable[tuple[FeaturePair, Cells]], segments: pd.DataFrame | None) -> pd.DataFrame:
+def explain(differing: Sequence[tuple[FeaturePair, Cells]], join: Join, further: pd.DataFrame | None) -> pd.DataFrame:
     """Return the explanations of each feature, ranked; see ``columns.EXPLANATIONS``."""
+    segments = segments_of(join, further) if differing else []
     rows = [row for pair, cells in differing for row in _ranked(pair, cells, segments)]
     return typed_frame(rows, columns.EXPLANATIONS)
 
 
-def _ranked(pair: FeaturePair, cells: Cells, segments: pd.DataFrame | None) -> list[dict[str, object]]:
+def _ranked(pair: FeaturePair, cells: Cells, segments: Sequence[Segment]) -> list[dict[str, object]]:
     case = case_of(pair, cells, segments)
     if case is None:
         return []

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 import pyarrow as pa
 
 from ... import columns
 from ..cells import CODES, Cells, Codes, plain_status
+from ..nested import list_lengths
 from ..pair import FeaturePair
 from ..vectors import FLOAT, INTEGER, NESTED, Bools, Rows, Vector, arrow_kind, is_comparable, is_list, vector_of_arrow
 
-_SAMPLE = 20_000
+_SAMPLE = 5_000
 _NAT = np.iinfo(np.int64).min
 
 Floats = npt.NDArray[np.float64]
@@ -68,6 +68,15 @@ class SideFacts:
         return np.array([None if text is None else plain_status(text) for text in self.statuses], dtype=object)
 
 
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A column by which differences may be concentrated: the place in `values` of each joined row's value."""
+
+    name: str
+    codes: Rows
+    values: npt.NDArray[np.object_]
+
+
 @dataclass(frozen=True)
 class Case:
     """One feature: `left` and `right` at the differing cells, `equal_left` and `equal_right` at cells that agree.
@@ -90,7 +99,7 @@ class Case:
     right: SideFacts
     equal_left: SideFacts
     equal_right: SideFacts
-    segments: pd.DataFrame | None
+    segments: Sequence[Segment]
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -132,7 +141,7 @@ class Case:
         yield "right", self.right, self.left
 
 
-def case_of(pair: FeaturePair, cells: Cells, segments: pd.DataFrame | None) -> Case | None:
+def case_of(pair: FeaturePair, cells: Cells, segments: Sequence[Segment]) -> Case | None:
     """Return the case of a feature; `None` if it differs in no joined row."""
     mismatched = cells.mismatches
     if not len(mismatched):
@@ -183,7 +192,7 @@ def _numbers_in_lists(left: pa.Array, right: pa.Array, owners: Rows) -> Numbers 
     kinds = {arrow_kind(left.type.value_type), arrow_kind(right.type.value_type)}
     if not kinds <= {INTEGER, FLOAT}:
         return None
-    lengths = [np.diff(side.offsets.to_numpy()) for side in (left, right)]
+    lengths = [list_lengths(side) for side in (left, right)]
     same = np.flatnonzero(lengths[0] == lengths[1])
     one, other = (vector_of_arrow(side.take(pa.array(same)).flatten()) for side in (left, right))
     return _differing_numbers(one, other, np.repeat(owners[same], lengths[0][same]))

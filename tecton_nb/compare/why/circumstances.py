@@ -10,8 +10,9 @@ import pandas as pd
 from ... import columns
 from ...exceptions import quoted, shown
 from ...reprs import human_percent, human_seconds
-from ..vectors import Bools, Rows, vector_of
-from .case import Case, Finding, SideFacts, out_of
+from ..join import Join
+from ..vectors import NESTED, NULL, OBJECT, STRING, Bools, Vector, vector_of
+from .case import Case, Finding, Segment, SideFacts, out_of
 
 _FEW = 3
 # A value that stands for so large a share of all rows is no segment, nor are keys of which each has its own.
@@ -90,43 +91,52 @@ def _cache_finding(case: Case, name: str, from_cache: Bools, facts: tuple[SideFa
 
 def concentrated(case: Case) -> Finding | None:
     """The differences are in one key segment."""
-    found = [_segment_finding(case, name, column) for name, column in _segment_columns(case)]
+    found = [_segment_finding(case, segment) for segment in case.segments]
     return max([f for f in found if f is not None], key=lambda f: f.share, default=None)
 
 
-def _segment_finding(case: Case, name: str, column: pd.Series) -> Finding | None:
-    codes, values = pd.factorize(np.array([_hashable(v) for v in vector_of(column).objects()], dtype=object))
+def segments_of(join: Join, more: pd.DataFrame | None) -> list[Segment]:
+    """Return the keys by which rows are joined, and the further columns of the left's rows, as segments.
+
+    Left out are those that tell (nearly) every row from every other, and nested ones.
+    """
+    labels = join.labels.take(np.arange(join.count))
+    levels = [] if isinstance(labels, pd.RangeIndex) else range(labels.nlevels)
+    named = [(str(labels.names[level] or "index"), pd.Series(labels.get_level_values(level))) for level in levels]
+    if more is not None:
+        rows = join.on_left(np.arange(join.count))
+        named += [(str(name), more[name].iloc[rows]) for name in more.columns]
+    found = (_segment(name, vector_of(column)) for name, column in named)
+    return [segment for segment in found if segment is not None]
+
+
+def _segment(name: str, column: Vector) -> Segment | None:
+    if column.kind in {NESTED, OBJECT, NULL} or not len(column):
+        return None
+    texts = pd.Series(pd.arrays.ArrowStringArray(column.values)) if column.kind == STRING else column.values
+    codes, values = pd.factorize(texts)
     if not 1 < len(values) <= max(_MOST_SEGMENTS * len(codes), 2):
         return None
-    sizes = np.bincount(codes[codes >= 0], minlength=len(values))
-    inside = np.bincount(codes[case.mismatched][codes[case.mismatched] >= 0], minlength=len(values))
+    first = np.zeros(len(values), dtype=np.intp)
+    is_known = codes >= 0
+    first[codes[is_known][::-1]] = np.flatnonzero(is_known)[::-1]
+    return Segment(name, np.where(column.nulls, -1, codes), column.take(first).objects())
+
+
+def _segment_finding(case: Case, segment: Segment) -> Finding | None:
+    codes, count_of = segment.codes, len(segment.values)
+    sizes = np.bincount(codes[codes >= 0], minlength=count_of)
+    differing = codes[case.mismatched]
+    inside = np.bincount(differing[differing >= 0], minlength=count_of)
     # The segment with most differing rows beyond what its size lets expect.
-    excess = inside - len(case.mismatched) * sizes / len(codes)
+    excess = inside - len(differing) * sizes / len(codes)
     worst = int(np.argmax(excess))
     base, count = sizes[worst] / len(codes), int(inside[worst])
-    share = count / len(case.mismatched)
+    share = count / len(differing)
     if base > _LARGEST_SEGMENT or count < _FEW or share < 2 * base or base**count > _BY_CHANCE:
         return None
-    said = f"{count:,} of {len(case.mismatched):,} differing rows have {quoted(name)} {quoted(values[worst])}"
+    said = f"{count:,} of {len(differing):,} differing rows have {quoted(segment.name)} {quoted(segment.values[worst])}"
     return Finding(share, f"{said}, which is {human_percent(base)} of all rows")
-
-
-def _segment_columns(case: Case) -> list[tuple[str, pd.Series]]:
-    join = case.pair.join
-    labels = join.labels.take(np.arange(join.count))
-    found = [
-        (str(labels.names[level] or "index"), pd.Series(labels.get_level_values(level)))
-        for level in range(labels.nlevels)
-        if not isinstance(labels, pd.RangeIndex)
-    ]
-    if case.segments is not None:
-        rows: Rows = join.on_left(np.arange(join.count))
-        found += [(str(name), case.segments.iloc[rows][name]) for name in case.segments.columns]
-    return found
-
-
-def _hashable(value: object) -> object:
-    return repr(value) if isinstance(value, list | dict) else value
 
 
 def _is_silent(side: SideFacts) -> Bools:

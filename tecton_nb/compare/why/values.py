@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pandas as pd
@@ -43,15 +43,24 @@ _MOST_ARRAYS = 2_000
 
 
 def other_type(case: Case) -> Finding | None:
-    """One side has another type."""
+    """One side has another type, or one that has no null."""
     is_other = case.has(columns.DTYPE_DIFFERS)
-    if not is_other.any():
-        return None
     dtypes = [None if c is None else c.dtype for c in (case.pair.left_column, case.pair.right_column)]
+    if not is_other.any():
+        return _without_null(case, dtypes)
     at = np.flatnonzero(is_other)
     alike = _alike(case.left.values.take(at), case.right.values.take(at))
     said = f"; {alike:,} of {len(at):,} are the same when read as numbers or text" if alike else ""
     return Finding(float(is_other.mean()), f"left is {dtypes[0]}, right is {dtypes[1]}{said}")
+
+
+def _without_null(case: Case, dtypes: Sequence[object]) -> Finding | None:
+    is_gap = case.has(columns.NAN_AGAINST_NULL)
+    names = [name for name, dtype in zip(("left", "right"), dtypes, strict=True) if isinstance(dtype, np.dtype)]
+    if not is_gap.any() or len(names) != 1:
+        return None
+    said = f"{names[0]} is numpy's {dtypes[names[0] == 'right']}, in which NaN stands for null too"
+    return Finding(float(is_gap.mean()), f"{said}, in {out_of(int(is_gap.sum()), case)}")
 
 
 def other_precision(case: Case) -> Finding | None:
