@@ -17,31 +17,31 @@ _EMPTY = 0.5
 Floats = npt.NDArray[np.float64]
 
 
-def population_stability_index(left: Vector, right: Vector) -> float | None:
-    """Return the population stability index of right against left; `None` for other kinds, or without values.
+def drift(left: Vector, right: Vector) -> dict[str, float | None]:
+    """Return ``psi`` and ``ks_statistic`` of two columns; `None` for kinds that have none, or without values.
 
-    The sum over bins of ``(r - l) * ln(r / l)``, with the shares l and r of each side. Numbers are binned at the
-    left's deciles, texts and booleans by value: the 50 most frequent of the left, the rest together. Nulls and NaN
-    are left out; an empty bin counts as half a value. Below 0.1 is usually called stable, above 0.25 a shift.
+    The population stability index of right against left is the sum over bins of ``(r - l) * ln(r / l)``, with the
+    shares l and r of each side. Numbers are binned at the left's deciles, texts and booleans by value: the 50 most
+    frequent of the left, the rest together. Nulls and NaN are left out; an empty bin counts as half a value. Below 0.1
+    is usually called stable, above 0.25 a shift.
+
+    The Kolmogorov-Smirnov statistic is the largest distance of the two empirical distributions of numbers.
     """
-    if left.kind != right.kind:
-        return None
-    if left.kind in {INTEGER, FLOAT}:
-        return _index(*_decile_counts(_present(left), _present(right)))
-    if left.kind in {STRING, BOOLEAN}:
-        return _index(*_category_counts(_texts(left), _texts(right)))
-    return None
+    if {left.kind, right.kind} <= {INTEGER, FLOAT}:
+        one, other = np.sort(_present(left)), np.sort(_present(right))
+        psi = _index(*_decile_counts(one, other)) if left.kind == right.kind else None
+        return {"psi": psi, "ks_statistic": _kolmogorov_smirnov(one, other)}
+    if left.kind == right.kind and left.kind in {STRING, BOOLEAN}:
+        return {"psi": _index(*_category_counts(_texts(left), _texts(right))), "ks_statistic": None}
+    return {"psi": None, "ks_statistic": None}
 
 
-def kolmogorov_smirnov(left: Vector, right: Vector) -> float | None:
-    """Return the largest distance of the two empirical distributions; `None` for other kinds, or without values."""
-    if not {left.kind, right.kind} <= {INTEGER, FLOAT}:
+def _kolmogorov_smirnov(left: Floats, right: Floats) -> float | None:
+    if not len(left) or not len(right):
         return None
-    one, other = np.sort(_present(left)), np.sort(_present(right))
-    if not len(one) or not len(other):
-        return None
-    every = np.concatenate([one, other])
-    shares = [np.searchsorted(side, every, side="right") / len(side) for side in (one, other)]
+    # Looked up in order, which is many times faster than in any order.
+    every = np.sort(np.concatenate([left, right]), kind="stable")
+    shares = [np.searchsorted(side, every, side="right") / len(side) for side in (left, right)]
     return float(np.abs(shares[0] - shares[1]).max())
 
 
@@ -53,9 +53,11 @@ def _present(vector: Vector) -> Floats:
 def _decile_counts(left: Floats, right: Floats) -> tuple[Floats, Floats]:
     if not len(left):
         return left, right
-    edges = np.unique(np.quantile(left, np.linspace(0, 1, _BINS + 1)[1:-1], method="inverted_cdf"))
-    size = len(edges) + 1
-    counts = [np.bincount(np.searchsorted(edges, side, side="left"), minlength=size) for side in (left, right)]
+    # The least value that at least so many tenths of the values reach.
+    ranks = -(-np.arange(1, _BINS) * len(left) // _BINS) - 1
+    edges = np.unique(left[ranks])
+    below = [np.searchsorted(side, edges, side="right") for side in (left, right)]
+    counts = [np.diff(found, prepend=0, append=len(side)) for found, side in zip(below, (left, right), strict=True)]
     return counts[0].astype(np.float64), counts[1].astype(np.float64)
 
 

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from .. import columns
 from .cells import CODES, FIRST_MISMATCH, Cells, Codes
-from .drift import kolmogorov_smirnov, population_stability_index
+from .drift import drift
 from .join import Join
 from .pair import FeaturePair, column_text
 from .vectors import DURATION, FLOAT, INTEGER, TIME, Rows, Vector, is_comparable, same_unit, vector_of
@@ -152,7 +152,7 @@ def _summary_row(pair: FeaturePair, cells: Cells | None) -> dict[str, Any]:
     }
     if left is not None and right is not None:
         row |= _magnitudes(*pair.vectors())
-        row |= {"psi": population_stability_index(left, right), "ks_statistic": kolmogorov_smirnov(left, right)}
+        row |= drift(left, right)
     return row
 
 
