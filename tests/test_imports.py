@@ -37,6 +37,7 @@ INSIDE: dict[str, set[str]] = {
     "cli": {"*"},
     "cli_record": GROUND | {"connect", "metrics"},
     "cli_render": GROUND | {"metrics", "transport"},
+    "cli_compare": GROUND | {"batch", "compare"},
     "cli_store": GROUND | {"local"},
     "__main__": {"*"},
 }
@@ -63,6 +64,7 @@ OUTSIDE: dict[str, set[str]] = {
     "cli": PANDAS | {"typer", "click", "rich", "orjson", "platformdirs"},
     "cli_record": {"typer"},
     "cli_render": {"typer"},
+    "cli_compare": {"typer"},
     "cli_store": {"typer", "orjson"},
     "__main__": set(),
 }

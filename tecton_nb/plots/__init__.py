@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .breakdown import plot_latency_breakdown
+from .comparison import plot_drift, plot_feature_pair, plot_mismatches
 from .ecdf import plot_latency_ecdf
 from .freshness import plot_freshness
 from .heatmap import plot_heatmap
@@ -19,6 +20,8 @@ from .statuses import plot_statuses
 __all__ = [
     "describe",
     "latency_quantiles",
+    "plot_drift",
+    "plot_feature_pair",
     "plot_freshness",
     "plot_heatmap",
     "plot_latency_breakdown",
@@ -26,6 +29,7 @@ __all__ = [
     "plot_latency_over_time",
     "plot_latency_percentiles",
     "plot_metric",
+    "plot_mismatches",
     "plot_quantiles",
     "plot_services",
     "plot_slo",
