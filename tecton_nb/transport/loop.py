@@ -19,7 +19,7 @@ from typing import Final, TypeAlias
 import pycurl
 
 from ..exceptions import ConnectionFailedError, InputError, TectonError
-from .failures import BROKEN, DEADLINE
+from .failures import DEADLINE, is_broken
 from .messages import HttpAnswer, HttpRequest
 from .transfer import Transfer
 
@@ -240,7 +240,7 @@ class Loop:
         exchange, transfer = self._release(curl)
         is_dead = transfer.is_connection_dead
         self._swallowed += is_dead and code == DEADLINE
-        if is_dead and code in BROKEN and not exchange.is_second_try:
+        if is_dead and is_broken(code, message) and not exchange.is_second_try:
             exchange.is_second_try = True
             self._waiting.appendleft(exchange)
         else:

@@ -27,7 +27,8 @@ _OPTIONS: Final = (
     (pycurl.FOLLOWLOCATION, 0),
     (pycurl.TCP_NODELAY, 1),
     (pycurl.PROTOCOLS, pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS),
-    (pycurl.HTTP09_ALLOWED, 0),
+    # Not to be taken, but to be seen: bytes without a head are refused by the reply, which knows what they are.
+    (pycurl.HTTP09_ALLOWED, 1),
     # One exchange at a time on a connection: nothing can be mixed up, and it costs less than HTTP/2 here.
     (pycurl.HTTP_VERSION, pycurl.CURL_HTTP_VERSION_1_1),
     (pycurl.SSLVERSION, pycurl.SSLVERSION_TLSv1_2),
@@ -112,13 +113,15 @@ class Transfer:
         ------
         DecodeError
             If the body cannot be unpacked, or is too large unpacked.
+        ProtocolError
+            If what came has no head.
         """
         if self._reply.head is None:
             self._reply.read_head()
         head, body = self._reply.head, self._reply.body()
         if head is None:
             # libcurl takes a head that is cut off for a whole one.
-            raise self.error(CUT_OFF, "the head is cut off")
+            raise self._reply.headless() or self.error(CUT_OFF, "the head is cut off")
         return HttpAnswer(head.status, head.reason, head.headers, body, self._timing())
 
     def error(self, code: int, message: str) -> TectonError:

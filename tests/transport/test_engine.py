@@ -88,7 +88,7 @@ def test_timing_of_a_first_and_a_kept_connection_tells_them_apart(engine, serve)
     assert (second.name_lookup_seconds, second.connect_seconds, second.tls_seconds) == (0, 0, 0)
     assert 0 < second.first_byte_seconds <= second.total_seconds
     assert datetime.now(UTC) - first.started_at < timedelta(minutes=1)
-    assert server.connections == 1
+    assert server.counts().connections == 1
 
 
 def test_request_carries_what_was_asked_and_nothing_of_libcurl_s_own(engine, serve):
@@ -251,13 +251,10 @@ def test_server_that_closes_after_each_answer_causes_no_error(engine, serve):
 
 def test_close_race_on_every_kept_connection_costs_no_request(serve):
     """A server that closes kept connections just as requests arrive is asked again on new ones, unseen."""
-    ready = threading.Barrier(20)
 
     def plan(received):
-        if received.number < 20:
-            ready.wait(20)
-            return [answer(received.body), {"close_on_next_byte": True}]
-        return [answer(received.body)]
+        steps = [{"gather": 20}, answer(received.body)]
+        return [*steps, {"close_on_next_byte": True}] if received.number < 20 else steps
 
     server = serve(plan)
     with Engine(max_in_flight=20) as engine:
@@ -280,6 +277,33 @@ def test_server_that_never_answers_again_is_asked_twice_at_most(engine, serve, e
     assert len(server.received) == 3
 
 
+def test_bytes_left_over_on_a_kept_connection_cost_no_request(engine, serve):
+    """What a server sends behind an answer is not held against the next request: it goes out again, on a new one."""
+    left = {"send": b"left over\r\n", "fault": "left over"}
+    server = serve(lambda received: [answer(b"%d" % received.number), {"sleep": 0.05}, left])
+    first = _fetch(engine, server)
+    while not server.counts().faults:
+        pass
+
+    second = _fetch(engine, server)
+
+    assert first.body == b"0"
+    assert second.body in {b"1", b"2"}
+    assert second.timing.is_new_connection
+
+
+def test_other_service_on_a_kept_connection_is_named_all_the_same(engine, serve):
+    """A server that stops to speak HTTP is told as that, also where it did before."""
+    server = serve(lambda received: [_sent(b"220 mail\r\n")] if received.number else [answer(b"first")])
+    _fetch(engine, server)
+
+    error = _error_of(engine, server)
+
+    assert type(error) is ProtocolError
+    assert "220 mail" in str(error)
+    assert len(server.received) == 3
+
+
 @pytest.mark.parametrize("ending", [CLOSE, {"rst": True}], ids=["fin", "rst"])
 def test_new_connection_that_fails_is_not_tried_again(engine, serve, ending):
     """A request that fails on a connection opened for it fails: trying again is not the engine's business."""
@@ -292,13 +316,10 @@ def test_new_connection_that_fails_is_not_tried_again(engine, serve, ending):
 
 def test_kept_connections_that_swallow_requests_are_given_up_together(engine, serve):
     """After two requests in a row without a byte of an answer the other kept connections are not tried."""
-    ready = threading.Barrier(4)
 
     def plan(received):
-        if received.number < 4:
-            ready.wait(20)
-            return [answer(received.body), SILENCE]
-        return [answer(received.body)]
+        steps = [{"gather": 4}, answer(received.body)]
+        return [*steps, SILENCE] if received.number < 4 else steps
 
     server = serve(plan)
     wait([engine.submit(_post(server), deadline_seconds=20) for _ in range(4)])
@@ -362,7 +383,7 @@ def test_requests_beyond_the_limit_wait_in_a_queue(serve):
         wait([engine.submit(_post(server), deadline_seconds=20) for _ in range(30)])
 
     assert len(server.received) == 30
-    assert server.connections == 3
+    assert server.counts().connections == 3
 
 
 # Size and packing
@@ -512,6 +533,45 @@ def test_answer_that_is_not_http_is_a_protocol_error(engine, serve, data):
 
 
 @pytest.mark.parametrize(
+    ("pieces", "is_noise"),
+    [
+        ([b"SSH-2.0-OpenSSH_9\r\n"], False),
+        ([b"SSH-2.0-Op", b"enSSH_9\r", b"\n"], False),
+        ([b"220 mail.example ESMTP\n"], False),
+        ([b"ICY 200 OK\r\n\r\n{}"], False),
+        ([b"HTTP/1.1 abc OK\r\n\r\n{}"], False),
+        ([b"hello"], True),
+        ([b"x"], True),
+        ([b"\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"], True),
+        ([b"{}\x80\r\n"], True),
+        ([b"\x15\x03\x01\x00\x02\x02\x28"], True),
+        ([bytes(range(256))], True),
+        ([b"x" * 2_000 + b"\n"], True),
+    ],
+)
+def test_greeting_of_another_service_is_told_from_noise(engine, serve, pieces, is_noise):
+    """A whole line of text is another service's; what is no line of text may be an answer that was damaged."""
+    steps = [step for piece in pieces for step in (_sent(piece), {"sleep": 0.01})]
+    server = serve([*steps, CLOSE])
+
+    error = _error_of(engine, server)
+
+    assert type(error) is ProtocolError
+    assert error.is_noise is is_noise
+    assert pickle.loads(pickle.dumps(error)).is_noise is is_noise  # noqa: S301
+
+
+def test_noise_without_an_end_is_refused_at_once(engine, serve):
+    """Nobody waits for the end of what can no longer become a line of text."""
+    server = serve([_sent(b"\x00"), SILENCE])
+
+    error = _error_of(engine, server, 60)
+
+    assert type(error) is ProtocolError
+    assert server.went_away.wait(20)
+
+
+@pytest.mark.parametrize(
     "data",
     [
         b"HTTP/1.1 200\r\nContent-Length: 2\r\n\r\n{}",
@@ -559,7 +619,7 @@ def test_broken_connection_is_a_connection_error_that_names_the_host(engine, ser
 def test_refused_connection_says_so(engine, serve):
     """An address where nothing listens is named, with the reason."""
     server = serve(_echo)
-    server.__exit__()
+    server.close()
 
     error = _error_of(engine, server)
 
@@ -637,7 +697,7 @@ def test_certificate_that_proves_nothing_is_refused_in_plain_words(serve, bundle
     assert type(error) is CertificateError
     assert words in str(error)
     assert not re.search("verify|insecure|disable|switch", str(error))
-    assert server.connections == 1
+    assert server.counts().connections == 1
 
 
 def test_certificate_file_that_is_missing_is_named_as_the_trouble(serve):
@@ -677,17 +737,11 @@ def test_cancelled_future_ends_its_transfer(engine, serve):
 
 def test_cancelled_future_in_the_queue_is_never_sent(serve):
     """A request that is given up before its turn does not reach the server."""
-    gate = threading.Event()
-
-    def plan(received):
-        gate.wait(20)
-        return [answer(received.body)]
-
-    server = serve(plan)
+    server = serve(lambda received: [{"hold": True}, answer(received.body)])
     with Engine(max_in_flight=1) as engine:
         first, second, third = (engine.submit(_post(server, b), deadline_seconds=30) for b in (b"1", b"2", b"3"))
         second.cancel()
-        gate.set()
+        server.release()
 
         assert (first.result().body, third.result().body) == (b"1", b"3")
     assert [received.body for received in server.received] == [b"1", b"3"]
@@ -752,7 +806,7 @@ def test_engines_closed_or_dropped_leave_no_thread_or_file_behind(serve, resourc
     before = resources()
     for i in range(100):
         use(i % 2 == 0)
-    server.__exit__()
+    server.close()
     threads, files = resources()
 
     assert threads <= before[0] + 2
@@ -796,7 +850,7 @@ with Engine() as engine:
 """)
 
     assert (done.stdout, done.stderr, done.returncode) == ("over\n", "", 0)
-    assert server.connections == 5
+    assert server.counts().connections == 5
 
 
 def test_program_that_ends_with_an_open_engine_ends_cleanly(serve):
