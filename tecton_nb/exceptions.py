@@ -21,6 +21,7 @@
     │   ├── ResponseTooLargeError    the answer is larger than we read
     │   └── ScrapeFormatError        a metrics page that is none
     ├── BatchStoppedError            the run ended before this row was asked for
+    ├── LedgerError                  a resume file that cannot be used or written
     ├── InputError                   rows, keys or options that cannot be sent
     └── SettingsError                address, API key, profile, definitions
 
@@ -201,6 +202,10 @@ class ScrapeFormatError(DecodeError):
 
 class BatchStoppedError(TectonError):
     """The run ended before this row was asked for: the server is down, or every row would meet the same error."""
+
+
+class LedgerError(TectonError):
+    """The resume file of a bulk run cannot be used or written."""
 
 
 class InputError(TectonError, ValueError):
