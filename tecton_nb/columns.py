@@ -73,6 +73,7 @@ SLO_INFO = (
 
 CALLS = (
     Column("rows", "Int64", "rows asked for in the call"),
+    Column("attempts", "Int64", "attempts made for these rows, this one included: 2 is the first retry"),
     Column("status", "Int64", "HTTP status; missing if no answer came"),
     Column("started_at", "datetime64[ns, UTC]", "when the call was started"),
     Column("client_time_seconds", "Float64", "from the start of the transfer to the last byte", "s"),
@@ -83,6 +84,7 @@ CALLS = (
     Column("transfer_seconds", "Float64", "from the first byte to the last", "s"),
     Column("server_time_seconds", "Float64", "all time inside the server, as it reports", "s"),
     Column("store_max_latency_seconds", "Float64", "slowest read from the online store, as the server reports", "s"),
+    Column("wait_seconds", "Float64", "held back before: by a rate limit, the server's wish or after a failure", "s"),
     Column("response_bytes", "Int64", "size of the answer's body", "B"),
     Column("is_new_connection", "boolean", "whether a connection was opened for the call"),
 )
@@ -91,6 +93,7 @@ ERRORS = (
     Column("exception", "string", "name of the exception class"),
     Column("status", "Int64", "HTTP status; missing if no answer came"),
     Column("message", "string", "the sentence of the exception"),
+    Column("attempts", "Int64", "how often the row was asked for; 0 if it could not be sent, or the run ended before"),
 )
 
 LATENCY_QUANTILES = (

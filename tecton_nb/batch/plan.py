@@ -2,45 +2,55 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import repeat
 from typing import Any, TypeAlias
 
+import numpy as np
 import pandas as pd
 
 from ..exceptions import InputError, did_you_mean, listed, quoted, shown
-from ..wire.requests import RequestRow
+from ..wire.requests import RequestRow, read_row, write_row
 from ..wire.responses import NameAndType, ServiceMetadata
 from ..wire.types import JsonValue
 from ..wire.values import encode_value
+from .quick_keys import quick_column
 
+Positions: TypeAlias = "np.ndarray[Any, np.dtype[np.int64]]"
+_Columns: TypeAlias = "Sequence[tuple[str, Sequence[JsonValue]]]"
 Rows: TypeAlias = "pd.DataFrame | Mapping[str, Any] | Sequence[Mapping[str, Any]]"
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to ask for, in the caller's order.
+    """What to ask for: every different row once, and which of them answers each of the caller's rows.
 
     Parameters
     ----------
     index
         Index of the caller's frame; 0, 1, 2, ... for dicts.
-    rows
-        One request per row, or the `InputError` that tells why it cannot be sent.
+    requests
+        Each different row as it stands in a request, in the order of its first appearance.
+    positions
+        Per row of the caller its place in `requests`; -1 for one that cannot be sent.
+    errors
+        Why, by the row's number.
     """
 
     index: pd.Index
-    rows: tuple[RequestRow | InputError, ...]
+    requests: tuple[bytes, ...]
+    positions: Positions
+    errors: Mapping[int, InputError]
 
     def raise_first(self) -> None:
         """Raise the error of the first row that cannot be sent, if there is one."""
-        for row in self.rows:
-            if isinstance(row, InputError):
-                raise row
+        for error in self.errors.values():
+            raise error
 
-    def requests(self) -> list[RequestRow]:
-        """Return the rows that can be sent."""
-        return [row for row in self.rows if isinstance(row, RequestRow)]
+    def first_request(self) -> RequestRow:
+        """Return the one row of a plan for one, as keys by name."""
+        return read_row(self.requests[0])
 
 
 def plan_rows(rows: Rows, metadata: ServiceMetadata, service: str) -> Plan:
@@ -63,11 +73,34 @@ def plan_rows(rows: Rows, metadata: ServiceMetadata, service: str) -> Plan:
         the wrong type spoils its own row only.
     """
     table = _Table.of(rows)
-    inputs = (*metadata.input_join_keys, *metadata.input_request_context_keys)
     _check_names(table, metadata, service)
-    encoded = {item.name: _encoded(table, item, _called(item, metadata)) for item in inputs}
-    requests = (_request(encoded, metadata, i) for i in range(len(table.index)))
-    return Plan(table.index, tuple(requests))
+    errors: dict[int, InputError] = {}
+    keys, context = [
+        [(item.name, _encoded(table, item, _called(item, metadata), errors)) for item in items]
+        for items in (metadata.input_join_keys, metadata.input_request_context_keys)
+    ]
+    return _numbered(table.index, _written(keys, context, len(table.index)), errors)
+
+
+def _written(join_keys: _Columns, context: _Columns, count: int) -> Iterator[bytes]:
+    """Yield each row as it stands in a request."""
+    names = [[name for name, _ in columns] for columns in (join_keys, context)]
+    values = [
+        zip(*(column for _, column in columns), strict=True) if columns else repeat((), count)
+        for columns in (join_keys, context)
+    ]
+    for keys, contexts in zip(*values, strict=True):
+        yield write_row(dict(zip(names[0], keys, strict=True)), dict(zip(names[1], contexts, strict=True)))
+
+
+def _numbered(index: pd.Index, rows: Iterator[bytes], errors: Mapping[int, InputError]) -> Plan:
+    places: dict[bytes, int] = {}
+    positions = np.fromiter(
+        (-1 if i in errors else places.setdefault(row, len(places)) for i, row in enumerate(rows)),
+        dtype=np.int64,
+        count=len(index),
+    )
+    return Plan(index, tuple(places), positions, dict(sorted(errors.items())))
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +108,7 @@ class _Table:
     """The caller's rows as columns of untouched values."""
 
     index: pd.Index
-    columns: Mapping[str, Sequence[Any]]
+    columns: Mapping[str, Sequence[Any] | pd.Series[Any]]
     lacks: tuple[tuple[object, str], ...] = ()
 
     @classmethod
@@ -98,7 +131,7 @@ class _Table:
         if twice:
             raise InputError(f"The rows have the column {quoted(twice[0])} twice; keep one of them.")
         # Column by column: a mixed row of a frame would turn its whole numbers into floats.
-        return cls(frame.index, {name: list(frame.iloc[:, k]) for k, name in enumerate(names)})
+        return cls(frame.index, {name: frame.iloc[:, k] for k, name in enumerate(names)})
 
     @classmethod
     def _of_dicts(cls, rows: Sequence[Mapping[str, Any]]) -> _Table:
@@ -144,30 +177,21 @@ def _called(item: NameAndType, metadata: ServiceMetadata) -> str:
     return f"{kind} {quoted(item.name)}"
 
 
-def _encoded(table: _Table, item: NameAndType, called: str) -> list[JsonValue | InputError]:
-    return [
-        _encode(value, item, called, label)
-        for value, label in zip(table.columns.get(item.name, ()), table.index, strict=True)
-    ]
+def _encoded(table: _Table, item: NameAndType, called: str, errors: dict[int, InputError]) -> list[JsonValue]:
+    """Return a column as JSON values; what cannot be one stands in `errors`, and null in its place."""
+    values = table.columns.get(item.name, ())
+    quick = quick_column(values, item.data_type)
+    if quick is not None:
+        return quick
+    encoded: list[JsonValue] = []
+    for i, value in enumerate(values):
+        try:
+            encoded.append(encode_value(value, item.data_type, where=called))
+        except InputError as error:
+            encoded.append(None)
+            errors.setdefault(i, InputError(f"Row {_label(table.index[i])}: {error}"))
+    return encoded
 
 
-def _encode(value: object, item: NameAndType, called: str, label: object) -> JsonValue | InputError:
-    try:
-        return encode_value(value, item.data_type, where=called)
-    except InputError as error:
-        named = quoted(label) if isinstance(label, str) else shown(label, 80)
-        return InputError(f"Row {named}: {error}")
-
-
-def _request(
-    encoded: Mapping[str, Sequence[JsonValue | InputError]], metadata: ServiceMetadata, i: int
-) -> RequestRow | InputError:
-    for values in encoded.values():
-        if isinstance(value := values[i], InputError):
-            return value
-    keys = _part(encoded, metadata.input_join_keys, i)
-    return RequestRow(keys, _part(encoded, metadata.input_request_context_keys, i))
-
-
-def _part(encoded: Mapping[str, Sequence[Any]], items: Iterable[NameAndType], i: int) -> dict[str, JsonValue]:
-    return {item.name: encoded[item.name][i] for item in items}
+def _label(label: object) -> str:
+    return quoted(label) if isinstance(label, str) else shown(label, 80)

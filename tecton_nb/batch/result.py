@@ -2,38 +2,55 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import weakref
+from collections.abc import Sequence
+from typing import Protocol
 
 import pandas as pd
 
-from .. import columns
-from ..exceptions import InputError, TectonError, TectonHttpException, did_you_mean, listed, quoted
-from ..frames.assemble import FeatureColumns, frame_of
+from ..exceptions import InputError, TectonError, did_you_mean, listed, quoted
+from ..frames.assemble import Schema
 from ..reprs import Card, Section, mimebundle
-from ..transport.messages import Timing
-from ..wire.slo import SLOInfo
-from ..wire.timestamps import from_datetime
+from ..reprs.card import ROW_LIMIT
+from .report import BatchReport
 
 _PARTS = ("statuses", "effective_times", "slo_info")
 
 
-@dataclass(frozen=True, slots=True)
-class CallRecord:
-    """One HTTP call: how many rows it asked for, what came back and how long it took."""
+class Found(Protocol):
+    """Where a batch has its frames from."""
 
-    row_count: int
-    status: int | None
-    timing: Timing | None = None
-    response_bytes: int | None = None
-    slo_info: SLOInfo | None = None
+    index: pd.Index
+    schema: Schema
+
+    def features(self) -> pd.DataFrame:
+        """Return the values."""
+
+    def statuses(self) -> pd.DataFrame:
+        """Return the serving statuses."""
+
+    def effective_times(self) -> pd.DataFrame:
+        """Return the effective times."""
+
+    def slo_info(self) -> pd.DataFrame:
+        """Return the serving times."""
+
+    def calls(self) -> pd.DataFrame:
+        """Return one row per HTTP call."""
+
+    def errors(self) -> pd.DataFrame:
+        """Return one row per failed row."""
+
+    def first_error(self) -> TectonError | None:
+        """Return the error of the first failed row, if there is one."""
 
 
 class FeatureBatch:
     """Feature vectors of many rows; made by ``FeatureService.get_features_batch``.
 
     Every frame has one row per requested row, in the caller's order and with the caller's index.
-    A row that failed is missing in all of them, has the status ``FAILED`` and stands in `errors`.
+    A row that failed is missing in all of them, has the status ``FAILED`` and stands in `errors`; so does a
+    row that was not asked for because the run ended before, with the status ``NOT_FETCHED``.
     `calls` is the exception: one row per HTTP call.
 
     Attributes
@@ -42,21 +59,29 @@ class FeatureBatch:
         Name (or id) of the feature service.
     index
         Index of the caller's rows.
+    report
+        What the run did: rows, calls, retries by cause, waits, concurrency over time, rows per second.
     """
 
-    def __init__(
-        self,
-        service: str,
-        index: pd.Index,
-        table: FeatureColumns,
-        errors: Mapping[int, TectonError],
-        records: Sequence[CallRecord],
-    ) -> None:
+    def __init__(self, service: str, found: Found, report: BatchReport) -> None:
         self.service = service
-        self.index = index
-        self._table = table
-        self._errors = dict(sorted(errors.items()))
-        self._records = tuple(records)
+        self.index = found.index
+        self.report = report
+        self._found = found
+
+    @staticmethod
+    def last() -> FeatureBatch:
+        """Return the last batch of this process: after an interrupt, every row that was finished.
+
+        Raises
+        ------
+        InputError
+            If there is none. A batch that ended by itself is kept only as long as something else holds it.
+        """
+        found = _LAST.get()
+        if found is None:
+            raise InputError("There is no last batch: none was run, or the last one ended by itself and was dropped.")
+        return found
 
     def __len__(self) -> int:
         return len(self.index)
@@ -76,7 +101,7 @@ class FeatureBatch:
             If `include` names anything else, or a column would have the name of a feature.
         """
         wanted = [include] if isinstance(include, str) else list(dict.fromkeys(include))
-        parts = [self._table.features(self.index), *(self._part(name) for name in wanted)]
+        parts = [self._found.features(), *(self._part(name) for name in wanted)]
         names = [name for part in parts for name in part.columns]
         if len(set(names)) < len(names):
             twice = next(name for name in names if names.count(name) > 1)
@@ -85,33 +110,28 @@ class FeatureBatch:
 
     def statuses(self) -> pd.DataFrame:
         """Return the serving status of each value as ``string``: ``PRESENT``, ``MISSING_DATA``, ..., or ``FAILED``."""
-        return self._table.statuses(self.index)
+        return self._found.statuses()
 
     def effective_times(self) -> pd.DataFrame:
         """Return the effective time of each value as ``datetime64[ns, UTC]``; NaT where it has none."""
-        return self._table.effective_times(self.index)
+        return self._found.effective_times()
 
     def slo_info(self) -> pd.DataFrame:
         """Return serving times and eligibility, one row per row; see ``columns.SLO_INFO``."""
-        return self._table.slo_info(self.index)
+        return self._found.slo_info()
 
     def calls(self) -> pd.DataFrame:
         """Return one row per HTTP call in the order they ended; see ``columns.CALLS``."""
-        return frame_of({column.name: [] for column in columns.CALLS} | _call_values(self._records), columns.CALLS)
+        return self._found.calls()
 
     def errors(self) -> pd.DataFrame:
         """Return one row per failed row under the caller's index; see ``columns.ERRORS``."""
-        found = list(self._errors.values())
-        values: dict[str, list[object]] = {
-            "exception": [type(error).__name__ for error in found],
-            "status": [error.status_code if isinstance(error, TectonHttpException) else None for error in found],
-            "message": [str(error) for error in found],
-        }
-        return frame_of(values, columns.ERRORS, self.index[list(self._errors)])
+        return self._found.errors()
 
     def raise_first(self) -> None:
         """Raise the error of the first failed row, if there is one."""
-        for error in self._errors.values():
+        error = self._found.first_error()
+        if error is not None:
             raise error
 
     def __repr__(self) -> str:
@@ -128,40 +148,34 @@ class FeatureBatch:
         return frame.add_suffix(suffix) if suffix else frame
 
     def _card(self) -> Card:
-        labels = self.index[list(self._errors)].tolist()
-        failed = tuple((str(x), type(e).__name__, str(e)) for x, e in zip(labels, self._errors.values(), strict=True))
-        facts = (
-            ("rows", f"{len(self):,}"),
-            ("failed", f"{len(failed):,}"),
-            ("features", f"{len(self._table.schema):,}"),
-            ("HTTP calls", f"{len(self._records):,}"),
-        )
-        sections = [Section("Failed rows", ("row", "exception", "message"), failed)] if failed else []
-        features = tuple((item.name, str(item.data_type)) for item in self._table.schema)
+        errors = self.errors()
+        rows = zip(errors.index[:ROW_LIMIT], *(errors[name] for name in ("exception", "message")), strict=False)
+        failed = tuple((str(label), exception, message) for label, exception, message in rows)
+        facts = (*self.report.facts(), ("features", f"{len(self._found.schema):,}"))
+        sections = [Section("Failed rows", ("row", "exception", "message"), failed, len(errors))] if failed else []
+        features = tuple((item.name, str(item.data_type)) for item in self._found.schema)
         sections.append(Section("Features", ("name", "data type"), features, is_open=False))
         return Card("FeatureBatch", self.service, facts, tuple(sections))
 
 
-def _call_values(records: Sequence[CallRecord]) -> dict[str, list[object]]:
-    timings = [record.timing for record in records]
-    infos = [record.slo_info or SLOInfo() for record in records]
-    return {
-        "rows": [record.row_count for record in records],
-        "status": [record.status for record in records],
-        "started_at": [t and from_datetime(t.started_at) for t in timings],
-        "client_time_seconds": [t and t.total_seconds for t in timings],
-        "name_lookup_seconds": [t and t.name_lookup_seconds for t in timings],
-        "connect_seconds": [t and t.connect_seconds for t in timings],
-        "tls_seconds": [t and t.tls_seconds for t in timings],
-        "first_byte_seconds": [t and t.first_byte_seconds for t in timings],
-        "transfer_seconds": [t and _transfer_seconds(t) for t in timings],
-        "server_time_seconds": [info.server_time_seconds for info in infos],
-        "store_max_latency_seconds": [info.store_max_latency for info in infos],
-        "response_bytes": [record.response_bytes for record in records],
-        "is_new_connection": [t and t.is_new_connection for t in timings],
-    }
+class _Last:
+    """The last batch: held if it would be lost otherwise, else only remembered."""
+
+    def __init__(self) -> None:
+        self._held: FeatureBatch | None = None
+        self._remembered: weakref.ref[FeatureBatch] | None = None
+
+    def get(self) -> FeatureBatch | None:
+        return self._held or (self._remembered() if self._remembered else None)
+
+    def set(self, batch: FeatureBatch, *, is_held: bool) -> None:
+        self._held = batch if is_held else None
+        self._remembered = weakref.ref(batch)
 
 
-def _transfer_seconds(timing: Timing) -> float:
-    phases = timing.name_lookup_seconds + timing.connect_seconds + timing.tls_seconds + timing.first_byte_seconds
-    return max(0.0, timing.total_seconds - phases)
+_LAST = _Last()
+
+
+def remember(batch: FeatureBatch, *, is_lost_otherwise: bool) -> None:
+    """Make it the one that ``FeatureBatch.last`` returns."""
+    _LAST.set(batch, is_held=is_lost_otherwise)

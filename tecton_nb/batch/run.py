@@ -1,117 +1,352 @@
-"""Runs a plan: every row one call, all of them through one lane, answers put where they belong."""
+"""Runs a plan: starts as many calls as the policy allows, takes their answers, tries again what may be tried again.
+
+A run has no thread of its own. Answers come on the threads of the lane, and each starts the next call; what is
+due by the clock alone (a retry, the rate limit, a commit of the resume file) is done by whoever drives the run,
+see `batch.drive`.
+"""
 
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
-from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import partial
+from typing import Literal
 
-from .. import columns
-from ..exceptions import DecodeError, InputError, TectonError
-from ..frames.assemble import FeatureColumns, Schema
-from ..transport.answers import read_answer, without_key
-from ..transport.calls import Call
+import numpy as np
+
+from ..exceptions import BatchStoppedError, DecodeError, LedgerError, TectonError
+from ..frames.assemble import Schema
+from ..transport.answers import http_error, readable
 from ..transport.connection import Connection
 from ..transport.exchange import Lane
 from ..transport.messages import HttpAnswer
-from ..wire.requests import RequestRow
-from ..wire.responses import FeaturesReply
+from ..transport.policy import Cause, GiveUp, Governor, Retry, Stop
+from ..wire.requests import RequestTemplate, read_row
+from .asking import Asker
+from .gathered import Gathered
+from .ledger import Ledger
 from .plan import Plan
-from .result import CallRecord, FeatureBatch
+from .queue import Queue, Unit
+from .report import BatchProgress, BatchReport
+from .result import FeatureBatch
+
+# What one row can do to the others of its call.
+_ONE_ROWS_FAULT = frozenset(
+    {Cause.BAD_REQUEST, Cause.NOT_FOUND, Cause.UNSUPPORTED, Cause.SERVER, Cause.SCHEMA, Cause.GARBAGE, Cause.TOO_LARGE}
+)
+# So many calls for several rows refused, and none answered: the service takes no such calls.
+_MOST_REFUSALS = 3
+ROWS_PER_CALL = 5
+# Fewer rows go one by one: they are done at once, and each keeps an effective time of its own.
+_LEAST_ROWS_FOR_CALLS_OF_SEVERAL = 100
+_LOOK_SECONDS = 0.1
+_COMMIT_SECONDS = 0.2
+
+
+_CUT_OFF = BatchStoppedError("The run was cancelled before the answer came. Run again for the row.")
+_CANCELLED = BatchStoppedError("Not asked for: the run was cancelled. Run again for the row.")
+_GOES_ON = BatchStoppedError("There is no answer yet: the run goes on.")
 
 
 @dataclass(frozen=True, slots=True)
 class BatchSettings:
-    """What a run is for: the service, its features, and how a row becomes a call."""
+    """What a run is for and how it is to go: the arguments of ``FeatureService.get_features_batch``, checked."""
 
     service: str
     schema: Schema
-    call_for: Callable[[RequestRow], Call[FeaturesReply]]
+    template: RequestTemplate
     connection: Connection
     deadline_seconds: float
+    concurrency: int | Literal["auto"] = "auto"
+    rows_per_call: int | Literal["auto"] = "auto"
+    requests_per_second: float | None = None
 
 
 class BatchRun:
-    """One run; `outcome` holds the `FeatureBatch` once every row has its answer or its error.
+    """One run of a plan.
 
-    Rows end in any order, on the threads of the lane. Nothing is retried.
+    Parameters
+    ----------
+    plan, settings
+        What to ask for, and how.
+    lane
+        What the calls go through.
+    governor
+        The policy; a fresh one for each run.
+    ledger
+        Where finished rows are kept and found again.
+    clock
+        Seconds that never go back.
     """
 
-    def __init__(self, plan: Plan, settings: BatchSettings, lane: Lane) -> None:
-        self.outcome: Future[FeatureBatch] = Future()
+    def __init__(
+        self,
+        plan: Plan,
+        settings: BatchSettings,
+        lane: Lane,
+        governor: Governor,
+        *,
+        ledger: Ledger | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.ledger_error: LedgerError | None = None
         self._plan = plan
         self._settings = settings
-        self._table = FeatureColumns(settings.schema, len(plan.rows))
-        self._errors: dict[int, TectonError] = {}
-        self._records: list[CallRecord] = []
-        self._left = len(plan.rows)
-        self._lock = threading.Lock()
-        self._calls: list[Future[HttpAnswer]] = []
         self._lane = lane
+        self._governor = governor
+        self._ledger = ledger
+        self._clock = clock
+        self._gathered = Gathered(plan, settings.schema)
+        self._keys = [ledger.key_of(read_row(row)) for row in plan.requests] if ledger else []
+        self._resumed = self._resume()
+        self._queue = Queue(np.flatnonzero(self._gathered.missing()).tolist(), self._rows_per_call())
+        self._asker = Asker(settings.template, settings.connection)
+        # Reentrant: a lane may end a call while it is being sent.
+        self._lock = threading.RLock()
+        self._flying: set[Unit] = set()
+        self._is_pumping = False
+        self._held_since: float | None = None
+        self._driver_sleeps_until = float("-inf")
+        self._began_at = self._ended_at = self._committed_at = clock()
+        self._many_refused = 0
+        self._many_answered = 0
+        self._rest: BatchStoppedError | None = None
+        self._over = threading.Event()
+        self._broken: BaseException | None = None
+        self.wake_driver: Callable[[], None] = lambda: None
 
-    def start(self) -> None:
-        """Hand every row to the lane."""
-        for i, row in enumerate(self._plan.rows):
-            self._start(i, row)
-        if not self._plan.rows:
-            self._end()
+    @property
+    def is_over(self) -> bool:
+        """Whether every row has its values or its error."""
+        return self._over.is_set()
+
+    def tick(self) -> float:
+        """Start what may start now; return the seconds after which to call again, or earlier when woken."""
+        with self._lock:
+            self._governor.look(self._clock())
+            due_in = self._pump()
+            now = self._clock()
+            wait = _LOOK_SECONDS if due_in is None else min(due_in, _LOOK_SECONDS)
+            self._driver_sleeps_until = now + wait
+        self._commit(now)
+        return wait
 
     def cancel(self) -> None:
-        """End every call that has no answer yet."""
-        # Newest first: what still waits must not be sent in place of what was just ended.
-        for call in reversed(self._calls):
-            call.cancel()
-
-    def _start(self, i: int, row: RequestRow | InputError) -> None:
-        if isinstance(row, InputError):
-            self._row_ended(partial(self._fail, i, row))
-            return
-        call = self._settings.call_for(row)
-        request = self._settings.connection.request_for(call)
-        answer = self._lane.submit(request, deadline_seconds=self._settings.deadline_seconds)
-        self._calls.append(answer)
-        answer.add_done_callback(lambda done: self._row_ended(partial(self._take, i, call, done)))
-
-    def _row_ended(self, put: Callable[[], None]) -> None:
+        """End every call that has no answer yet and start no other; values that came stay."""
         with self._lock:
-            try:
-                put()
-            except BaseException as error:  # noqa: BLE001  # a callback has no caller: the outcome is the only way out
-                if not self.outcome.done():
-                    self.outcome.set_exception(error)
-            self._left -= 1
-            if not self._left:
+            flying = list(self._flying)
+            self._flying.clear()
+            now = self._clock()
+            for unit in flying:
+                self._governor.abandoned(now, unit.attempt)
+                self._gathered.fail(unit.positions, _CUT_OFF, unit.attempts)
+            if not self.is_over:
+                self._give_up_rest(_CANCELLED)
                 self._end()
+        # Newest first: what still waits in the lane must not be sent in place of what was just ended.
+        for unit in reversed(flying):
+            if unit.exchange is not None:
+                unit.exchange.cancel()
 
-    def _take(self, i: int, call: Call[FeaturesReply], done: Future[HttpAnswer]) -> None:
-        if done.cancelled():
-            return
-        error = done.exception()
-        if isinstance(error, TectonError):
-            self._records.append(CallRecord(1, None))
-            self._fail(i, error)
-            return
-        answer = done.result()
-        reply = None
+    def progress(self) -> BatchProgress:
+        """Return how far the run is."""
+        with self._lock:
+            done, failed = self._gathered.done, self._gathered.failed
+            rows, flying = len(self._plan.requests), len(self._flying)
+            rate = self._rows_per_second()
+        left = rows - done - failed
+        return BatchProgress(rows, done, failed, flying, rate, left / rate if rate else None, self.is_over)
+
+    def batch(self) -> FeatureBatch:
+        """Return what came, all of it once the run is over.
+
+        Raises
+        ------
+        BaseException
+            What a lane raised that is no error of a request: a mistake in a client the user brought.
+        """
+        if self._broken is not None:
+            raise self._broken
+        with self._lock:
+            gathered = self._gathered if self.is_over else self._gathered.copied()
+            if not self.is_over:
+                gathered.fail_rest(_GOES_ON)
+            report = self._report(gathered)
+        return FeatureBatch(self._settings.service, gathered, report)
+
+    def close(self) -> None:
+        """Commit and close the resume file."""
+        if self._ledger is not None:
+            try:
+                self._ledger.close()
+            except LedgerError as error:
+                self.ledger_error = self.ledger_error or error
+
+    def _rows_per_call(self) -> int:
+        wanted = self._settings.rows_per_call
+        if wanted != "auto":
+            return wanted
+        missing = len(self._plan.requests) - self._gathered.done
+        return ROWS_PER_CALL if missing >= _LEAST_ROWS_FOR_CALLS_OF_SEVERAL else 1
+
+    def _resume(self) -> int:
+        if self._ledger is not None:
+            for kept in self._ledger.finished(self._keys):
+                self._gathered.take(kept.body, kept.positions, is_batch=kept.is_batch)
+        return self._gathered.done
+
+    def _pump(self) -> float | None:
+        """Start what may start; return the seconds until something else may, `None` if only an answer can help."""
+        if self._is_pumping:
+            return None
+        self._is_pumping = True
         try:
-            reply = read_answer(call, answer, self._settings.connection.key)
-            self._table.put(reply, [i])
-        except DecodeError as unreadable:
-            self._fail(i, without_key(unreadable, self._settings.connection.key))
-        except TectonError as refused:
-            self._fail(i, refused)
-        slo_info = reply.slo_infos[0] if reply is not None and reply.slo_infos else None
-        self._records.append(CallRecord(1, answer.status, answer.timing, len(answer.body), slo_info))
+            due_in = self._start_what_may_start()
+        finally:
+            self._is_pumping = False
+        if not self._flying and self._queue.due_in(self._clock()) is None and not self.is_over:
+            self._end()
+        return due_in
 
-    def _fail(self, i: int, error: TectonError) -> None:
-        self._errors[i] = error
-        self._table.mark(i, columns.FAILED)
+    def _start_what_may_start(self) -> float | None:
+        while True:
+            now = self._clock()
+            due_in = self._queue.due_in(now)
+            allowed_in = None if due_in is None else self._governor.wait_before_start(now)
+            if due_in is None or allowed_in is None:
+                return None
+            if allowed_in > 0 and self._held_since is None:
+                self._held_since = now
+            if max(due_in, allowed_in) > 0:
+                return max(due_in, allowed_in)
+            self._start(self._queue.pop(now), now)
+
+    def _start(self, unit: Unit, now: float) -> None:
+        unit.starts(self._governor.started(now, unit.retry), now, self._held_since)
+        self._held_since = None
+        self._flying.add(unit)
+        try:
+            unit.exchange = self._lane.send(
+                self._asker.request(self._rows(unit)), self._settings.deadline_seconds, partial(self._ended, unit)
+            )
+        except TectonError as error:
+            self._ended(unit, error)
+
+    def _ended(self, unit: Unit, outcome: HttpAnswer | BaseException) -> None:
+        with self._lock:
+            if unit not in self._flying:
+                return
+            self._flying.discard(unit)
+            try:
+                self._take(unit, outcome)
+                due_in = self._pump()
+            except BaseException as error:  # noqa: BLE001  # a callback has no caller: `batch` raises it
+                self._break_off(error)
+                due_in = None
+            if due_in is not None and self._clock() + due_in < self._driver_sleeps_until:
+                self.wake_driver()
+
+    def _take(self, unit: Unit, outcome: HttpAnswer | BaseException) -> None:
+        if isinstance(outcome, HttpAnswer):
+            answer, error = outcome, self._read(unit, outcome)
+        elif isinstance(outcome, TectonError):
+            answer, error = None, outcome
+            self._gathered.calls_made.add(len(unit.positions), unit.attempts, unit.wait_seconds, None, None)
+        else:
+            raise outcome
+        now = self._clock()
+        if error is not None:
+            self._failed(unit, now, error, answer)
+        else:
+            self._governor.succeeded(now, unit.attempt)
+            self._many_answered += len(unit.positions) > 1
+
+    def _read(self, unit: Unit, answer: HttpAnswer) -> TectonError | None:
+        """Take the rows of an answer; return the error if it brings none."""
+        slo_info = None
+        error: TectonError | None = None
+        is_batch = len(unit.positions) > 1
+        if not 200 <= answer.status < 300:
+            error = http_error(answer, self._settings.template.locator, self._settings.connection.key)
+        else:
+            try:
+                slo_info = self._gathered.take(answer.body, unit.positions, is_batch=is_batch)
+            except DecodeError as unreadable:
+                error = readable(unreadable, self._asker.call(self._rows(unit)), answer, self._settings.connection.key)
+        self._gathered.calls_made.add(len(unit.positions), unit.attempts, unit.wait_seconds, answer, slo_info)
+        if error is None and self._ledger is not None:
+            self._ledger.keep(answer.body, [self._keys[position] for position in unit.positions], is_batch=is_batch)
+        return error
+
+    def _failed(self, unit: Unit, now: float, error: TectonError, answer: HttpAnswer | None) -> None:
+        verdict = self._governor.failed(now, unit.attempt, error, answer)
+        unit.error = error
+        if self._is_better_asked_singly(unit, verdict):
+            self._queue.split(unit, verdict if isinstance(verdict, Retry) else None, now)
+        elif isinstance(verdict, Retry):
+            self._queue.again(unit, verdict, now)
+        else:
+            self._gathered.fail(unit.positions, verdict.error, unit.attempts)
+        if isinstance(verdict, Stop):
+            self._give_up_rest(verdict.rest)
+
+    def _is_better_asked_singly(self, unit: Unit, verdict: Retry | GiveUp | Stop) -> bool:
+        if len(unit.positions) == 1 or self._governor.stopped is not None or verdict.cause is Cause.THROTTLED:
+            return False
+        if self._many_answered:
+            return isinstance(verdict, GiveUp) and verdict.cause in _ONE_ROWS_FAULT
+        # No call for several rows was ever answered: whatever the reason, the service may not take them.
+        self._many_refused += 1
+        if self._many_refused >= _MOST_REFUSALS:
+            self._queue.ask_singly()
+        return True
+
+    def _rows(self, unit: Unit) -> list[bytes]:
+        return [self._plan.requests[position] for position in unit.positions]
+
+    def _give_up_rest(self, error: BatchStoppedError) -> None:
+        """Start nothing any more; what never was asked ends with `error` when the last call is back."""
+        self._rest = self._rest or error
+        for unit in self._queue.give_up():
+            self._gathered.fail(unit.positions, unit.error or error, unit.attempts)
 
     def _end(self) -> None:
-        if not self.outcome.done():
-            plan = self._plan
-            self.outcome.set_result(
-                FeatureBatch(self._settings.service, plan.index, self._table, self._errors, self._records)
-            )
+        if self._rest is not None:
+            self._gathered.fail_rest(self._rest)
+        self._ended_at = self._clock()
+        self._over.set()
+        self.wake_driver()
+
+    def _break_off(self, error: BaseException) -> None:
+        self._broken = self._broken or error
+        self.cancel()
+
+    def _commit(self, now: float) -> None:
+        if self._ledger is None or not (self.is_over or now - self._committed_at >= _COMMIT_SECONDS):
+            return
+        self._committed_at = now
+        try:
+            self._ledger.commit()
+        except LedgerError as error:
+            # The answers are in memory: the run goes on, and whoever waits for it is told at its end.
+            self.ledger_error = error
+
+    def _rows_per_second(self) -> float:
+        seconds = (self._ended_at if self.is_over else self._clock()) - self._began_at
+        return (self._gathered.done - self._resumed) / seconds if seconds > 0 else 0.0
+
+    def _report(self, gathered: Gathered) -> BatchReport:
+        failed, not_fetched = gathered.counts()
+        return BatchReport.of(
+            self._governor.report(),
+            rows=len(self._plan.index),
+            unique=len(self._plan.requests),
+            resumed=self._resumed,
+            failed=failed,
+            not_fetched=not_fetched,
+            calls=len(gathered.calls_made),
+            seconds=(self._ended_at if self.is_over else self._clock()) - self._began_at,
+            rows_per_second=self._rows_per_second(),
+        )

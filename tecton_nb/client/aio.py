@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import httpx
 import pandas as pd
@@ -15,11 +16,20 @@ from ..metrics.scrape import Scrape
 from ..transport.secret import Secret, hidden
 from ..wire.requests import Locator
 from . import flows
-from .core import DEADLINE_SECONDS, ClientCore, MetadataOptionsLike, Question, RequestOptionsLike, label_of, name_or_id
+from .core import (
+    BATCH_METADATA,
+    DEADLINE_SECONDS,
+    ClientCore,
+    MetadataOptionsLike,
+    Question,
+    RequestOptionsLike,
+    label_of,
+    name_or_id,
+)
 from .drive import AsyncDriver
 from .examples import ExampleRows
 from .replies import GetFeatureServiceMetadataResponse, GetFeaturesResponse, QueryFeaturesResponse
-from .service import BATCH_METADATA, AsyncFeatureService
+from .service import AsyncFeatureService
 
 
 class AsyncTectonClient:
@@ -109,10 +119,15 @@ class AsyncTectonClient:
         *,
         feature_service_name: str,
         rows: Rows,
+        concurrency: int | Literal["auto"] = "auto",
+        rows_per_call: int | Literal["auto"] = "auto",
+        requests_per_second: float | None = None,
+        deadline_seconds: float | None = None,
+        progress: bool = True,
+        resume: str | Path | None = None,
         metadata_options: MetadataOptionsLike = BATCH_METADATA,
         workspace_name: str | None = None,
         request_options: RequestOptionsLike = None,
-        deadline_seconds: float | None = None,
         feature_service_id: str | None = None,
     ) -> FeatureBatch:
         """Return values, statuses, times and errors of many rows; as ``TectonClient.get_features_batch``."""
@@ -121,9 +136,14 @@ class AsyncTectonClient:
         )
         return await service.get_features_batch(
             rows,
+            concurrency=concurrency,
+            rows_per_call=rows_per_call,
+            requests_per_second=requests_per_second,
+            deadline_seconds=deadline_seconds,
+            progress=progress,
+            resume=resume,
             metadata_options=metadata_options,
             request_options=request_options,
-            deadline_seconds=deadline_seconds,
         )
 
     async def feature_service(

@@ -8,16 +8,20 @@ import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from numbers import Real
-from typing import Any, TypeAlias, TypeVar
+from pathlib import Path
+from typing import Any, Literal, TypeAlias, TypeVar
 
+from ..batch.ledger_scope import LedgerScope
+from ..batch.plan import Plan
 from ..batch.run import BatchSettings
 from ..exceptions import InputError, SettingsError, quoted
 from ..transport import calls
+from ..transport.address import is_loopback
 from ..transport.calls import Call
 from ..transport.connection import Connection
 from ..transport.secret import Secret, hidden
 from ..wire.options import MetadataOptions, RequestOptions, options_from
-from ..wire.requests import Locator, RequestRow
+from ..wire.requests import Locator, RequestRow, RequestTemplate
 from ..wire.responses import FeaturesReply, NameAndType, ServiceMetadata
 from ..wire.types import JsonObject
 from ..wire.values import encode_value
@@ -26,6 +30,10 @@ DEADLINE_SECONDS = 5.0
 
 MetadataOptionsLike: TypeAlias = "MetadataOptions | Mapping[str, Any] | None"
 RequestOptionsLike: TypeAlias = "RequestOptions | Mapping[str, Any] | None"
+# What a batch's frames need; descriptions and tags are the same in every row.
+BATCH_METADATA = MetadataOptions(include_effective_times=True, include_slo_info=True, include_serving_status=True)
+# The server's own limit.
+MOST_ROWS_PER_CALL = 10
 _Method = TypeVar("_Method", bound=Callable[..., Any])
 
 
@@ -54,6 +62,43 @@ class Question:
     request_context_map: Mapping[str, Any] | None
     metadata_options: MetadataOptionsLike
     request_options: RequestOptionsLike
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wishes:
+    """How a batch is to go, as a user states it; see ``FeatureService.get_features_batch``. Nothing is checked yet."""
+
+    concurrency: int | Literal["auto"] = "auto"
+    rows_per_call: int | Literal["auto"] = "auto"
+    requests_per_second: float | None = None
+    deadline_seconds: float | None = None
+    progress: bool = True
+    resume: str | Path | None = None
+    metadata_options: MetadataOptionsLike = BATCH_METADATA
+    request_options: RequestOptionsLike = None
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """A planned batch to run; its result is a `FeatureBatch`.
+
+    Parameters
+    ----------
+    plan, settings
+        As for `BatchRun`.
+    progress
+        Whether to show a bar.
+    resume
+        Path of a resume file.
+    scope
+        What the rows of such a file belong to.
+    """
+
+    plan: Plan
+    settings: BatchSettings
+    progress: bool
+    resume: Path | None
+    scope: LedgerScope
 
 
 class ClientCore:
@@ -136,30 +181,38 @@ class ClientCore:
         keys = _encoded(join_key_map, "join key", known.input_join_keys)
         return RequestRow(keys, _encoded(request_context_map, "request context", known.input_request_context_keys))
 
-    def batch_settings(
-        self,
-        locator: Locator,
-        metadata_options: MetadataOptionsLike,
-        request_options: RequestOptionsLike,
-        deadline_seconds: float | None,
-    ) -> BatchSettings:
-        """Return how the rows of a batch become calls; the metadata of the service must be known.
+    def batch(self, locator: Locator, plan: Plan, wishes: Wishes) -> Batch:
+        """Return a planned batch as it is to go; the metadata of the service must be known.
 
         Raises
         ------
         InputError
-            If an option or the deadline cannot be used.
+            If a wish cannot be fulfilled.
         """
-        deadline = self.deadline_seconds if deadline_seconds is None else deadline_seconds
+        deadline = self.deadline_seconds if wishes.deadline_seconds is None else wishes.deadline_seconds
         if not _is_duration(deadline):
             raise InputError(_deadline_sentence(deadline))
-        options, asked = both_options(metadata_options, request_options)
+        _check_rows_per_call(wishes.rows_per_call)
+        options = both_options(wishes.metadata_options, wishes.request_options)
+        settings = BatchSettings(
+            service=locator.value,
+            schema=self.metadata[locator].feature_values,
+            template=RequestTemplate(locator, *options),
+            connection=self.connection,
+            deadline_seconds=deadline,
+            concurrency=wishes.concurrency,
+            rows_per_call=wishes.rows_per_call,
+            requests_per_second=wishes.requests_per_second,
+        )
+        resume = None if wishes.resume is None else Path(wishes.resume)
+        return Batch(plan, settings, wishes.progress, resume, self._scope(locator, *options))
 
-        def call_for(row: RequestRow) -> Call[FeaturesReply]:
-            return calls.get_features(locator, row, options, asked)
-
-        schema = self.metadata[locator].feature_values
-        return BatchSettings(locator.value, schema, call_for, self.connection, deadline)
+    def _scope(self, locator: Locator, metadata: MetadataOptions, request: RequestOptions | None) -> LedgerScope:
+        options: JsonObject = {"metadata": metadata.to_json(), "request": request.to_json() if request else {}}
+        address = self.connection.address
+        # A server on this computer gets another port with each start.
+        place = address.host if is_loopback(address.host) else str(address)
+        return LedgerScope.of(locator, self.metadata[locator], place, options)
 
     def used_names(self) -> list[str]:
         """Return the names of the services whose metadata has been read."""
@@ -204,6 +257,13 @@ def _is_duration(seconds: object) -> bool:
 
 def _deadline_sentence(seconds: object) -> str:
     return f"deadline_seconds takes a number of seconds above 0; got {quoted(seconds)} ({type(seconds).__name__})."
+
+
+def _check_rows_per_call(wanted: object) -> None:
+    if wanted != "auto" and (type(wanted) is not int or not 1 <= wanted <= MOST_ROWS_PER_CALL):
+        raise InputError(
+            f"rows_per_call takes a number from 1 to {MOST_ROWS_PER_CALL}, or 'auto'; got {quoted(wanted)}."
+        )
 
 
 def _encoded(values: Mapping[str, Any] | None, called: str, known: tuple[NameAndType, ...]) -> JsonObject:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 import math
+import random
+import sys
 from collections.abc import Generator
+from functools import partial
 from typing import Any, Generic, TypeVar, cast
 
 import httpx
 
+from ..batch.drive import wait_async, wait_for
+from ..batch.job import BatchJob
+from ..batch.ledger import Ledger
 from ..batch.result import FeatureBatch
 from ..batch.run import BatchRun
 from ..exceptions import TectonError
@@ -16,12 +21,15 @@ from ..transport.answers import read_answer
 from ..transport.calls import Call
 from ..transport.connection import Connection
 from ..transport.engine import Engine
-from ..transport.exchange import LoopLane, ThreadLane, send, send_async
+from ..transport.exchange import Lane, LoopLane, ThreadLane, send, send_async
 from ..transport.httpx_face import AsyncEngineTransport, EngineTransport, no_cookies
-from .flows import Batch, Flow
+from ..transport.policy import Governor, RetryQuota, most_at_once
+from .core import Batch
+from .flows import Flow
 
 T = TypeVar("T")
-# A polite number of requests at once; what is asked beyond it waits here, not in the feature server.
+# A polite number of single calls at once: what is asked beyond it waits here, not in the feature server. A batch
+# allows as many as its own concurrency.
 MAX_IN_FLIGHT = 8
 
 
@@ -29,6 +37,7 @@ class Driver:
     """Runs flows and waits, through our engine or the user's own `httpx.Client`."""
 
     def __init__(self, connection: Connection, deadline_seconds: float, client: httpx.Client | None) -> None:
+        self._quota = RetryQuota()
         self._connection = connection
         self._engine = Engine(max_in_flight=MAX_IN_FLIGHT)
         self._is_borrowed = client is not None
@@ -59,23 +68,39 @@ class Driver:
         answer = send(self._http, self._connection.request_for(call), self._deadline_seconds)
         return read_answer(call, answer, self._connection.key)
 
+    def start(self, flow: Flow[T]) -> BatchJob:
+        """Begin the batch of a flow in the background; the flow must need nothing before it."""
+        batch = next(flow)
+        if not isinstance(batch, Batch):
+            raise TypeError("The flow needs an answer before its batch.")
+        lane = self._lane(batch)
+        return BatchJob(self._begun(batch, lane), partial(_close, lane, wait=False))
+
     def _batch(self, batch: Batch) -> FeatureBatch:
-        lane = ThreadLane(self._http) if self._is_borrowed else None
-        run = BatchRun(batch.plan, batch.settings, lane or self._engine)
+        lane = self._lane(batch)
+        run = self._begun(batch, lane)
         try:
-            run.start()
-            return run.outcome.result()
+            return wait_for(run, progress=batch.progress)
         finally:
-            # Nothing is left to cancel but after an interrupt, which is not to wait for running requests.
-            run.cancel()
-            if lane is not None:
-                lane.close(wait=run.outcome.done())
+            # After an interrupt running requests are not waited for.
+            _close(lane, wait=sys.exc_info()[0] is None)
+
+    def _lane(self, batch: Batch) -> Lane:
+        most = most_at_once(batch.settings.concurrency)
+        if self._is_borrowed:
+            return ThreadLane(self._http, most)
+        self._engine.allow(most)
+        return self._engine
+
+    def _begun(self, batch: Batch, lane: Lane) -> BatchRun:
+        return begin(batch, lane, self._quota)
 
 
 class AsyncDriver:
     """Runs flows and awaits, through our engine or the user's own `httpx.AsyncClient`."""
 
     def __init__(self, connection: Connection, deadline_seconds: float, client: httpx.AsyncClient | None) -> None:
+        self._quota = RetryQuota()
         self._connection = connection
         self._engine = Engine(max_in_flight=MAX_IN_FLIGHT)
         self._is_borrowed = client is not None
@@ -107,12 +132,37 @@ class AsyncDriver:
         return read_answer(call, answer, self._connection.key)
 
     async def _batch(self, batch: Batch) -> FeatureBatch:
-        run = BatchRun(batch.plan, batch.settings, LoopLane(self._http) if self._is_borrowed else self._engine)
-        try:
-            run.start()
-            return await asyncio.wrap_future(run.outcome)
-        finally:
-            run.cancel()
+        if self._is_borrowed:
+            lane: Lane = LoopLane(self._http)
+        else:
+            self._engine.allow(most_at_once(batch.settings.concurrency))
+            lane = self._engine
+        return await wait_async(begin(batch, lane, self._quota), progress=batch.progress)
+
+
+def begin(batch: Batch, lane: Lane, quota: RetryQuota) -> BatchRun:
+    """Return a run of the batch, ready to be driven.
+
+    Raises
+    ------
+    LedgerError
+        If the resume file cannot be used.
+    """
+    settings = batch.settings
+    governor = Governor(
+        # Where retries land in time is no secret.
+        random.Random(),  # noqa: S311
+        concurrency=settings.concurrency,
+        requests_per_second=settings.requests_per_second,
+        quota=quota,
+    )
+    ledger = Ledger.open(batch.resume, batch.scope) if batch.resume is not None else None
+    return BatchRun(batch.plan, settings, lane, governor, ledger=ledger)
+
+
+def _close(lane: Lane, *, wait: bool) -> None:
+    if isinstance(lane, ThreadLane):
+        lane.close(wait=wait)
 
 
 class _Step(Generic[T]):

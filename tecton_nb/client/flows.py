@@ -7,14 +7,11 @@ error, and returns its own result. It knows nothing of waiting; that is `client.
 from __future__ import annotations
 
 from collections.abc import Generator, Iterable
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, TypeAlias, TypeVar
 
 import pandas as pd
 
-from ..batch.plan import Plan
-from ..batch.run import BatchSettings
 from ..exceptions import NotFoundError, TectonError, TectonHttpException
 from ..metrics.scrape import Scrape
 from ..transport import calls
@@ -22,7 +19,7 @@ from ..transport.calls import Call
 from ..wire.exposition import Family
 from ..wire.requests import Locator
 from ..wire.responses import FeaturesReply, ServiceMetadata
-from .core import ClientCore
+from .core import Batch, ClientCore
 from .discovery import may_go_without_metrics, names_in, services_frame, with_hint
 from .replies import (
     GetFeatureServiceMetadataResponse,
@@ -33,14 +30,6 @@ from .replies import (
 )
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """A planned batch to run; its result is a `FeatureBatch`."""
-
-    plan: Plan
-    settings: BatchSettings
 
 
 Flow: TypeAlias = Generator[Call[Any] | Batch, Any, T]

@@ -2,189 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, TypeAlias
+from pathlib import Path
+from typing import Literal
 
 import pandas as pd
 
-from ..batch.plan import Plan, Rows, plan_rows
+from ..batch.job import BatchJob
+from ..batch.plan import Rows
 from ..batch.result import FeatureBatch
-from ..exceptions import InputError, quoted
-from ..frames.dtypes import column_of
-from ..frames.metadata import features_frame, inputs_frame
-from ..reprs import Card, Section, frame_section, mimebundle
-from ..transport import calls
-from ..transport.calls import Call
-from ..wire.options import MetadataOptions
-from ..wire.requests import Locator, RequestRow
-from ..wire.responses import FeaturesReply, ServiceMetadata
-from ..wire.values import decode_value
-from . import flows
-from .core import ClientCore, MetadataOptionsLike, RequestOptionsLike, both_options
+from ..wire.requests import Locator
+from ..wire.responses import ServiceMetadata
+from .core import BATCH_METADATA, ClientCore, MetadataOptionsLike, RequestOptionsLike, Wishes
 from .drive import AsyncDriver, Driver
 from .examples import ExampleRows
-from .flows import Batch, Flow
-from .replies import GetFeatureServiceMetadataResponse, side_by_side
-
-# The keys of one request.
-Row: TypeAlias = "Mapping[str, Any] | pd.DataFrame"
-# What a batch's frames need; descriptions and tags are the same in every row.
-BATCH_METADATA = MetadataOptions(include_effective_times=True, include_slo_info=True, include_serving_status=True)
-_DESCRIBED = MetadataOptions(include_feature_descriptions=True, include_feature_tags=True)
-
-
-class ServiceCore:
-    """What a service takes and returns and shows of itself, and its operations as flows."""
-
-    def __init__(self, core: ClientCore, locator: Locator, metadata: ServiceMetadata, examples: ExampleRows) -> None:
-        self._core = core
-        self._locator = locator
-        self._metadata = metadata
-        self._examples = examples
-        self._described: FeaturesReply | None = None
-
-    @property
-    def name(self) -> str:
-        """Name (or id) by which the service was asked for."""
-        return self._locator.value
-
-    @property
-    def workspace_name(self) -> str | None:
-        """Workspace the service lives in."""
-        return self._locator.workspace_name
-
-    @property
-    def metadata(self) -> GetFeatureServiceMetadataResponse:
-        """What the server said about the service."""
-        return GetFeatureServiceMetadataResponse.from_metadata(self._metadata)
-
-    @property
-    def is_wildcard(self) -> bool:
-        """Whether the service returns many vectors per request, by ``query_features``."""
-        return self._metadata.feature_service_type == "WILDCARD"
-
-    def inputs(self) -> pd.DataFrame:
-        """Return one row per join key and request context key; see ``columns.INPUTS``."""
-        return inputs_frame(self._metadata)
-
-    def example_rows(self, n: int = 5) -> pd.DataFrame:
-        """Return up to `n` rows that the service takes, index 0, 1, 2, ...
-
-        They come from the embedded server's data; elsewhere from the rows given to
-        ``client.feature_service(..., example_rows=frame)`` or last sent.
-
-        Raises
-        ------
-        InputError
-            If none are known, or `n` is no number of rows.
-        """
-        found = self._examples.head(n)
-        if found is None:
-            raise InputError(
-                f"No example rows are known for {quoted(self.name)}. Send a row first, or pass "
-                "example_rows=frame to client.feature_service."
-            )
-        return found
-
-    def __repr__(self) -> str:
-        return mimebundle(self._card())["text/plain"]
-
-    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:  # noqa: ARG002
-        return mimebundle(self._card())
-
-    def _features(self) -> Flow[pd.DataFrame]:
-        if self._described is None:
-            self._described = yield from flows.described(self._description_call())
-        return features_frame(self._metadata, self._described)
-
-    def _batch(
-        self,
-        rows: Rows,
-        metadata_options: MetadataOptionsLike,
-        request_options: RequestOptionsLike,
-        deadline_seconds: float | None,
-        *,
-        is_strict: bool,
-    ) -> Flow[FeatureBatch]:
-        plan = self._plan(rows)
-        if is_strict:
-            plan.raise_first()
-        settings = self._core.batch_settings(self._locator, metadata_options, request_options, deadline_seconds)
-        batch: FeatureBatch = yield Batch(plan, settings)
-        if is_strict:
-            batch.raise_first()
-        self._examples.remember(rows)
-        return batch
-
-    def _detailed(
-        self, row: Row, metadata_options: MetadataOptionsLike, request_options: RequestOptionsLike
-    ) -> Flow[pd.DataFrame]:
-        _refuse_many(row, "details")
-        plan = self._plan(row)
-        plan.raise_first()
-        options = both_options(metadata_options, request_options)
-        call = calls.get_features(self._locator, plan.requests()[0], *options)
-        response = yield from flows.get_features(self._core, call)
-        self._examples.remember(row)
-        return response.details()
-
-    def _query(
-        self, keys: Row, metadata_options: MetadataOptionsLike, request_options: RequestOptionsLike
-    ) -> Flow[pd.DataFrame]:
-        _refuse_many(keys, "query_features")
-        plan = plan_rows(keys, self._metadata, self.name)
-        plan.raise_first()
-        row = plan.requests()[0]
-        call = calls.query_features(self._locator, row, *both_options(metadata_options, request_options))
-        response = yield from flows.query_features(self._core, call)
-        self._examples.remember(keys)
-        found = response.to_pandas()
-        return side_by_side(self._key_columns(row, found.index), found)
-
-    def _plan(self, rows: Rows) -> Plan:
-        if self.is_wildcard:
-            raise InputError(f"{quoted(self.name)} is a WILDCARD service; use query_features(keys).")
-        return plan_rows(rows, self._metadata, self.name)
-
-    def _key_columns(self, row: RequestRow, index: pd.Index) -> pd.DataFrame:
-        """Return the keys of the request as columns of their own types, the same in every row."""
-        keys = {item: row.join_key_map[item.name] for item in self._metadata.input_join_keys}
-        values = {item: decode_value(raw, item.data_type, where=item.name) for item, raw in keys.items()}
-        arrays = {item.name: column_of([value] * len(index), item.data_type) for item, value in values.items()}
-        return pd.DataFrame(arrays, index=index)
-
-    def _description_call(self) -> Call[FeaturesReply]:
-        # Null keys are legal, and features are described alike in every row.
-        keys = RequestRow(
-            {item.name: None for item in self._metadata.input_join_keys},
-            {item.name: None for item in self._metadata.input_request_context_keys},
-        )
-        operation = calls.query_features if self.is_wildcard else calls.get_features
-        return operation(self._locator, keys, _DESCRIBED)
-
-    def _card(self) -> Card:
-        facts = (("workspace", self.workspace_name or ""), ("type", self._metadata.feature_service_type))
-        features = features_frame(self._metadata, self._described)[["name", "data_type", "dtype", "description"]]
-        if not features["description"].notna().any():
-            features = features.drop(columns="description")
-        wildcards = tuple((item.name, str(item.data_type)) for item in self._metadata.output_join_keys)
-        middle = [Section("Wildcard keys", ("name", "data_type"), wildcards)] if wildcards else []
-        sections = (_section("Inputs", self.inputs()), *middle, _section("Features", features))
-        return Card("FeatureService", self.name, facts, sections)
-
-
-def _section(title: str, frame: pd.DataFrame) -> Section:
-    return frame_section(title, frame.columns, frame.itertuples(index=False), total=len(frame))
-
-
-def _refuse_many(keys: object, operation: str) -> None:
-    # Several rows would be answered for the first alone.
-    if isinstance(keys, Mapping) or (isinstance(keys, pd.DataFrame) and len(keys) == 1):
-        return
-    got = f"{quoted(keys)} ({type(keys).__name__})"
-    if isinstance(keys, pd.DataFrame):
-        got = f"a frame of {len(keys):,} rows"
-    raise InputError(f"{operation} takes the keys of one request, a dict or a frame of one row; got {got}.")
+from .service_core import Row, ServiceCore
 
 
 class FeatureService(ServiceCore):
@@ -228,7 +59,9 @@ class FeatureService(ServiceCore):
         TectonError
             The error of the first row that failed. To keep the others use `get_features_batch`.
         """
-        return self._driver.run(self._batch(rows, metadata_options, request_options, None, is_strict=True)).to_pandas()
+        return self._driver.run(
+            self._batch(rows, _strict(metadata_options, request_options), is_strict=True)
+        ).to_pandas()
 
     def details(
         self,
@@ -262,29 +95,95 @@ class FeatureService(ServiceCore):
         self,
         rows: Rows,
         *,
+        concurrency: int | Literal["auto"] = "auto",
+        rows_per_call: int | Literal["auto"] = "auto",
+        requests_per_second: float | None = None,
+        deadline_seconds: float | None = None,
+        progress: bool = True,
+        resume: str | Path | None = None,
         metadata_options: MetadataOptionsLike = BATCH_METADATA,
         request_options: RequestOptionsLike = None,
-        deadline_seconds: float | None = None,
     ) -> FeatureBatch:
         """Return values, statuses, times and errors of many rows; a bad row never spoils the others.
+
+        Rows are checked before anything is sent, equal rows are asked for once, failures that may pass are
+        tried again, and an interrupt keeps what came (``FeatureBatch.last``).
 
         Parameters
         ----------
         rows
             As for `get_features`.
+        concurrency
+            Requests in flight: a number, or ``"auto"`` for what the server turns out to bear (8 at first, 1 to 64).
+        rows_per_call
+            1, or up to 10 by the get-features-batch endpoint. ``"auto"`` is 5 from 100 rows on and else 1. Where
+            the service refuses calls for several rows, or one row spoils its call, rows are asked for one by one.
+        requests_per_second
+            Requests started in any second at most; `None` for no limit.
+        deadline_seconds
+            Total time for each attempt; the client's own by default.
+        progress
+            Show a bar on a terminal and in a notebook, from the first second on.
+        resume
+            Path of a file in which finished rows are kept; a second call with it asks only for what is missing.
+            The feature values stand in it in clear.
         metadata_options
             By default serving status, effective times and SLO information are asked for.
         request_options
             As for ``TectonClient.get_features``.
-        deadline_seconds
-            Total time for each request; the client's own by default.
 
         Raises
         ------
         InputError
-            If a key is missing or a column is unknown.
+            If a key is missing, a column is unknown, or an argument cannot be used.
+        LedgerError
+            If the resume file cannot be used. One that cannot be written any more does not stop the run: the
+            error comes at its end, and every row is in ``FeatureBatch.last``.
         """
-        return self._driver.run(self._batch(rows, metadata_options, request_options, deadline_seconds, is_strict=False))
+        wishes = Wishes(
+            concurrency=concurrency,
+            rows_per_call=rows_per_call,
+            requests_per_second=requests_per_second,
+            deadline_seconds=deadline_seconds,
+            progress=progress,
+            resume=resume,
+            metadata_options=metadata_options,
+            request_options=request_options,
+        )
+        return self._driver.run(self._batch(rows, wishes))
+
+    def start_features_batch(
+        self,
+        rows: Rows,
+        *,
+        concurrency: int | Literal["auto"] = "auto",
+        rows_per_call: int | Literal["auto"] = "auto",
+        requests_per_second: float | None = None,
+        deadline_seconds: float | None = None,
+        resume: str | Path | None = None,
+        metadata_options: MetadataOptionsLike = BATCH_METADATA,
+        request_options: RequestOptionsLike = None,
+    ) -> BatchJob:
+        """Begin to fetch many rows in the background and return at once.
+
+        Parameters and errors as for `get_features_batch`.
+
+        Returns
+        -------
+        BatchJob
+            ``progress()``, ``partial()``, ``cancel()`` and ``result()``.
+        """
+        wishes = Wishes(
+            concurrency=concurrency,
+            rows_per_call=rows_per_call,
+            requests_per_second=requests_per_second,
+            deadline_seconds=deadline_seconds,
+            progress=False,
+            resume=resume,
+            metadata_options=metadata_options,
+            request_options=request_options,
+        )
+        return self._driver.start(self._batch(rows, wishes))
 
     def query_features(
         self,
@@ -338,7 +237,8 @@ class AsyncFeatureService(ServiceCore):
         request_options: RequestOptionsLike = None,
     ) -> pd.DataFrame:
         """Return the feature values of the rows; as ``FeatureService.get_features``."""
-        batch = await self._driver.run(self._batch(rows, metadata_options, request_options, None, is_strict=True))
+        wishes = _strict(metadata_options, request_options)
+        batch = await self._driver.run(self._batch(rows, wishes, is_strict=True))
         return batch.to_pandas()
 
     async def details(
@@ -355,14 +255,27 @@ class AsyncFeatureService(ServiceCore):
         self,
         rows: Rows,
         *,
+        concurrency: int | Literal["auto"] = "auto",
+        rows_per_call: int | Literal["auto"] = "auto",
+        requests_per_second: float | None = None,
+        deadline_seconds: float | None = None,
+        progress: bool = True,
+        resume: str | Path | None = None,
         metadata_options: MetadataOptionsLike = BATCH_METADATA,
         request_options: RequestOptionsLike = None,
-        deadline_seconds: float | None = None,
     ) -> FeatureBatch:
         """Return values, statuses, times and errors of many rows; as ``FeatureService.get_features_batch``."""
-        return await self._driver.run(
-            self._batch(rows, metadata_options, request_options, deadline_seconds, is_strict=False)
+        wishes = Wishes(
+            concurrency=concurrency,
+            rows_per_call=rows_per_call,
+            requests_per_second=requests_per_second,
+            deadline_seconds=deadline_seconds,
+            progress=progress,
+            resume=resume,
+            metadata_options=metadata_options,
+            request_options=request_options,
         )
+        return await self._driver.run(self._batch(rows, wishes))
 
     async def query_features(
         self,
@@ -373,3 +286,7 @@ class AsyncFeatureService(ServiceCore):
     ) -> pd.DataFrame:
         """Return every vector behind the keys of a WILDCARD service; as ``FeatureService.query_features``."""
         return await self._driver.run(self._query(keys, metadata_options, request_options))
+
+
+def _strict(metadata_options: MetadataOptionsLike, request_options: RequestOptionsLike) -> Wishes:
+    return Wishes(progress=False, metadata_options=metadata_options, request_options=request_options)

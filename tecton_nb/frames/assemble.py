@@ -5,6 +5,7 @@ A row is taken whole or refused whole, so one bad value never shifts or half-fil
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, cast
@@ -14,7 +15,7 @@ import pandas as pd
 from .. import columns
 from ..exceptions import DecodeError, listed, quoted
 from ..wire.codecs import FeatureValue, Misfit, codec
-from ..wire.responses import FeatureItem, FeaturesReply, NameAndType
+from ..wire.responses import FeatureItem, FeaturesReply, NameAndType, read_get_features, read_get_features_batch
 from ..wire.slo import SLOInfo
 from ..wire.timestamps import parse_timestamp
 from ..wire.types import TIMESTAMP, JsonValue
@@ -62,33 +63,65 @@ class FeatureColumns:
                 column[position] = value
             self._put_metadata(reply, order, i, position)
 
+    def copied(self) -> FeatureColumns:
+        """Return it as it is now."""
+        return copy.deepcopy(self)
+
+    def put_body(self, body: bytes, positions: Sequence[int | None], *, is_batch: bool) -> SLOInfo | None:
+        """Take an answer as it came."""
+        reply = read_get_features_batch(body) if is_batch else read_get_features(body)
+        if len(reply.rows) != len(positions):
+            raise DecodeError(f"The answer has {len(reply.rows)} rows for {len(positions)} requested.", "result")
+        self.put(reply, [p for p in positions if p is not None])
+        return reply.slo_infos[0] if reply.slo_infos else None
+
     def mark(self, position: int, status: str) -> None:
         """Write one status, such as ``FAILED``, over the whole row."""
         for column in self._statuses:
             column[position] = status
 
-    def features(self, index: pd.Index) -> pd.DataFrame:
+    def features(self, index: pd.Index, rows: Any = None) -> pd.DataFrame:
         """Return the values: one column per feature, dtypes from the schema."""
         pairs = zip(self.schema, self._values, strict=True)
-        return _frame({item.name: column_of(values, item.data_type) for item, values in pairs}, index)
+        return _shown(
+            _frame(
+                {item.name: column_of(values, item.data_type) for item, values in pairs}, pd.RangeIndex(self.row_count)
+            ),
+            index,
+            rows,
+        )
 
-    def statuses(self, index: pd.Index) -> pd.DataFrame:
+    def statuses(self, index: pd.Index, rows: Any = None) -> pd.DataFrame:
         """Return the serving status of each value as ``string``; missing where the server sent none."""
         pairs = zip(self.schema, self._statuses, strict=True)
         spelled = ((item.name, [spelled_status(status) for status in statuses]) for item, statuses in pairs)
-        return _frame({name: pd.array(statuses, dtype=STRING_DTYPE) for name, statuses in spelled}, index)
+        return _shown(
+            _frame(
+                {name: pd.array(statuses, dtype=STRING_DTYPE) for name, statuses in spelled},
+                pd.RangeIndex(self.row_count),
+            ),
+            index,
+            rows,
+        )
 
-    def effective_times(self, index: pd.Index) -> pd.DataFrame:
+    def effective_times(self, index: pd.Index, rows: Any = None) -> pd.DataFrame:
         """Return the effective time of each value as ``datetime64[ns, UTC]``.
 
         NaT for realtime features, where none was asked for, and where the text names no time.
         """
         pairs = zip(self.schema, self._effective_times, strict=True)
-        return _frame({item.name: moments([effective_moment(text) for text in texts]) for item, texts in pairs}, index)
+        return _shown(
+            _frame(
+                {item.name: moments([effective_moment(text) for text in texts]) for item, texts in pairs},
+                pd.RangeIndex(self.row_count),
+            ),
+            index,
+            rows,
+        )
 
-    def slo_info(self, index: pd.Index) -> pd.DataFrame:
+    def slo_info(self, index: pd.Index, rows: Any = None) -> pd.DataFrame:
         """Return the columns of ``columns.SLO_INFO``, one row per row."""
-        return slo_frame(self._slo_infos, index)
+        return _shown(slo_frame(self._slo_infos, pd.RangeIndex(self.row_count)), index, rows)
 
     def _decode(self, row: list[JsonValue], order: Sequence[int], place: str) -> list[FeatureValue]:
         if len(row) != len(self.schema):
@@ -106,6 +139,13 @@ class FeatureColumns:
                 self._effective_times[column][position] = item.effective_time
         if len(reply.slo_infos) == len(reply.rows):
             self._slo_infos[position] = reply.slo_infos[i]
+
+
+def _shown(frame: pd.DataFrame, index: pd.Index, rows: Any) -> pd.DataFrame:
+    if rows is not None:
+        frame = pd.DataFrame({name: frame[name].array.take(rows, allow_fill=True) for name in frame}, copy=False)
+    frame.index = index
+    return frame
 
 
 def slo_frame(slo_infos: Sequence[SLOInfo | None], index: pd.Index) -> pd.DataFrame:

@@ -51,7 +51,7 @@ def read_answer(call: Call[T], answer: HttpAnswer, key: Secret | None = None) ->
     try:
         return call.read(answer.body, answer.header("Content-Type"))
     except DecodeError as error:
-        unreadable = _without_key(error, call, answer, key)
+        unreadable = readable(error, call, answer, key)
     # Raised out here: the first error and the frames behind it hold the body as it came.
     raise unreadable
 
@@ -84,15 +84,12 @@ def unknown_service(error: NotFoundError, locator: Locator, hint: str = "") -> s
     return f"The server knows no {locator} ({error.status_code}).{hint}{said}"
 
 
-def without_key(error: DecodeError, key: Secret | None) -> DecodeError:
-    """Return the error with the API key struck from its sentence."""
-    return type(error)(_scrubbed(str(error), key), error.where)
-
-
-def _without_key(error: DecodeError, call: Call[T], answer: HttpAnswer, key: Secret | None) -> DecodeError:
+def readable(error: DecodeError, call: Call[T], answer: HttpAnswer, key: Secret | None) -> DecodeError:
+    """Return the error for an answer that cannot be read as a user should see it: no key, and pages named as such."""
     if type(error) is DecodeError and answer.body.lstrip()[:1] == b"<":
         return DecodeError(_foreign_text(answer, key), error.where)
-    return without_key(_error_without(key, call, answer) or error, key)
+    shorn = _error_without(key, call, answer) or error
+    return type(error)(_scrubbed(str(shorn), key), shorn.where)
 
 
 def _error_without(key: Secret | None, call: Call[T], answer: HttpAnswer) -> DecodeError | None:

@@ -6,7 +6,7 @@ query and state from the official clients.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -15,7 +15,7 @@ from ..wire.options import MetadataOptions, RequestOptions
 from ..wire.requests import (
     Locator,
     RequestRow,
-    write_batch_request,
+    RequestTemplate,
     write_features_request,
     write_metadata_request,
     write_state_request,
@@ -76,15 +76,11 @@ def get_features(
     return _service_call("get-features", body, read_get_features, locator)
 
 
-def get_features_batch(
-    locator: Locator,
-    rows: tuple[RequestRow, ...],
-    metadata_options: MetadataOptions,
-    request_options: RequestOptions | None = None,
-) -> Call[FeaturesReply]:
-    """Return the call that fetches the feature vectors of several rows at once."""
-    body = write_batch_request(locator, rows, metadata_options, request_options)
-    return _service_call("get-features-batch", body, read_get_features_batch, locator)
+def get_rows(template: RequestTemplate, rows: Sequence[bytes]) -> Call[FeaturesReply]:
+    """Return the call that fetches rows written by ``wire.requests.write_row``: several go to get-features-batch."""
+    if len(rows) == 1:
+        return _service_call("get-features", template.one(rows[0]), read_get_features, template.locator)
+    return _service_call("get-features-batch", template.many(rows), read_get_features_batch, template.locator)
 
 
 def query_features(

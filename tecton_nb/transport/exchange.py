@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import math
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime
 from time import perf_counter
 from types import TracebackType
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 import httpx
 
@@ -29,16 +30,24 @@ from .content import packing, unpacked
 from .httpx_face import TIMING_EXTENSION, KeyAuth
 from .messages import HttpAnswer, HttpRequest, Timing
 
+Ended: TypeAlias = "Callable[[HttpAnswer | BaseException], None]"
 MAX_BODY_BYTES = 16 * 2**20
 # httpx would unpack whole pieces, a thousandfold, before anybody can count.
 _UNPACKED = ("Accept-Encoding", "identity")
 
 
+class Cancellable(Protocol):
+    """A request on its way."""
+
+    def cancel(self) -> object:
+        """End it if it is not over."""
+
+
 class Lane(Protocol):
     """What many requests at once go through."""
 
-    def submit(self, request: HttpRequest, *, deadline_seconds: float) -> Future[HttpAnswer]:
-        """Start the request when there is room; the future holds its answer or a `TectonError`."""
+    def send(self, request: HttpRequest, deadline_seconds: float, ended: Ended) -> Cancellable:
+        """Start a request; `ended` is called once, on any thread, with its answer or with what went wrong."""
 
 
 def send(http: httpx.Client, request: HttpRequest, deadline_seconds: float = math.inf) -> HttpAnswer:
@@ -101,15 +110,21 @@ async def send_async(http: httpx.AsyncClient, request: HttpRequest, deadline_sec
 
 
 class ThreadLane:
-    """Many requests through the user's own `httpx.Client`, a few threads at a time."""
+    """Many requests through the user's own `httpx.Client`, in threads.
 
-    def __init__(self, http: httpx.Client, threads: int = 8) -> None:
+    Parameters
+    ----------
+    threads
+        How many at once at most.
+    """
+
+    def __init__(self, http: httpx.Client, threads: int) -> None:
         self._http = http
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="tecton-nb-httpx")
 
-    def submit(self, request: HttpRequest, *, deadline_seconds: float) -> Future[HttpAnswer]:
+    def send(self, request: HttpRequest, deadline_seconds: float, ended: Ended) -> Cancellable:
         """Send in a thread of the pool; longer time-outs of the client's own hold instead of the deadline."""
-        return self._pool.submit(send, self._http, request, deadline_seconds)
+        return _told(self._pool.submit(send, self._http, request, deadline_seconds), ended)
 
     def close(self, *, wait: bool = True) -> None:
         """Start no more requests; with `wait` return when the running ones have ended."""
@@ -119,22 +134,30 @@ class ThreadLane:
 class LoopLane:
     """Many requests through the user's own `httpx.AsyncClient`, on the loop that is running now."""
 
-    def __init__(self, http: httpx.AsyncClient, in_flight: int = 8) -> None:
+    def __init__(self, http: httpx.AsyncClient) -> None:
         self._http = http
         self._loop = asyncio.get_running_loop()
-        self._room = asyncio.Semaphore(in_flight)
 
-    def submit(self, request: HttpRequest, *, deadline_seconds: float) -> Future[HttpAnswer]:
+    def send(self, request: HttpRequest, deadline_seconds: float, ended: Ended) -> Cancellable:
         """Send as a task of the loop."""
-        return asyncio.run_coroutine_threadsafe(self._send(request, deadline_seconds), self._loop)
+        return _told(asyncio.run_coroutine_threadsafe(self._send(request, deadline_seconds), self._loop), ended)
 
     async def _send(self, request: HttpRequest, deadline_seconds: float) -> HttpAnswer:
-        async with self._room:
-            try:
-                async with asyncio.timeout(deadline_seconds):
-                    return await send_async(self._http, request)
-            except TimeoutError:
-                raise DeadlineExceededError(f"No complete answer within {deadline_seconds:g} s.") from None
+        try:
+            async with asyncio.timeout(deadline_seconds):
+                return await send_async(self._http, request)
+        except TimeoutError:
+            raise DeadlineExceededError(f"No complete answer within {deadline_seconds:g} s.") from None
+
+
+def _told(future: Future[HttpAnswer], ended: Ended) -> Cancellable:
+    def tell(done: Future[HttpAnswer]) -> None:
+        # Whoever cancelled it knows.
+        if not done.cancelled():
+            ended(done.exception() or done.result())
+
+    future.add_done_callback(tell)
+    return future
 
 
 class _Started:

@@ -6,6 +6,7 @@ names it does not know. Source: request definitions of the HTTP API documents.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from ..exceptions import DecodeError, quoted
@@ -20,7 +21,7 @@ from .body import (
     write_json,
 )
 from .options import MetadataOptions, RequestOptions
-from .types import JsonObject, JsonValue, camel_case, member, snake_case
+from .types import JsonObject, camel_case, member, snake_case
 
 DEFAULT_WORKSPACE = "prod"
 # Members of one proto oneof: exactly one may be set. The document knows the first two.
@@ -76,6 +77,10 @@ class RequestRow:
         maps = {"joinKeyMap": self.join_key_map, "requestContextMap": self.request_context_map}
         return {name: dict(values) for name, values in maps.items() if values}
 
+    def to_bytes(self) -> bytes:
+        """Return `to_json` as it stands in a request."""
+        return write_row(self.join_key_map, self.request_context_map)
+
 
 @dataclass(frozen=True, slots=True)
 class FeaturesRequest:
@@ -102,6 +107,49 @@ class FeaturesRequest:
         return None if budget is None else budget / 1000
 
 
+def write_row(join_keys: JsonObject, request_context: JsonObject) -> bytes:
+    """Return one row as it stands in a request: the two maps, each only if it holds something."""
+    if not request_context:
+        return write_json({"joinKeyMap": join_keys}) if join_keys else b"{}"
+    maps: JsonObject = {"joinKeyMap": join_keys} if join_keys else {}
+    return write_json({**maps, "requestContextMap": request_context})
+
+
+def read_row(row: bytes) -> RequestRow:
+    """Return the row that `write_row` wrote."""
+    return _row(as_object(read_json(row), ""), "")
+
+
+class RequestTemplate:
+    """What all requests for rows of one service share, written once; a request is a few bytes joined.
+
+    Parameters
+    ----------
+    locator, metadata_options, request_options
+        Whom to ask, what to say about each value, and other wishes.
+    """
+
+    def __init__(
+        self, locator: Locator, metadata_options: MetadataOptions, request_options: RequestOptions | None = None
+    ) -> None:
+        self.locator = locator
+        common: JsonObject = {**locator.to_json(), "metadataOptions": metadata_options.to_json()}
+        if request_options is not None:
+            common["requestOptions"] = request_options.to_json()
+        # Without the brace at its end: the rows follow.
+        self._start = b'{"params":' + write_json(common)[:-1]
+
+    def one(self, row: bytes, *, allow_partial_results: bool = False) -> bytes:
+        """Return the body of get-features and query-features for a row as `RequestRow.to_bytes` wrote it."""
+        partial = b',"allowPartialResults":true' if allow_partial_results else b""
+        members = b"," + row[1:-1] if len(row) > len(b"{}") else b""
+        return self._start + members + partial + b"}}"
+
+    def many(self, rows: Iterable[bytes]) -> bytes:
+        """Return the body of get-features-batch, which has no ``allowPartialResults``."""
+        return self._start + b',"requestData":[' + b",".join(rows) + b"]}}"
+
+
 def write_features_request(
     locator: Locator,
     row: RequestRow,
@@ -111,21 +159,8 @@ def write_features_request(
     allow_partial_results: bool = False,
 ) -> bytes:
     """Return the body of get-features and query-features."""
-    params = {**_common(locator, metadata_options, request_options), **row.to_json()}
-    if allow_partial_results:
-        params["allowPartialResults"] = True
-    return write_json({"params": params})
-
-
-def write_batch_request(
-    locator: Locator,
-    rows: tuple[RequestRow, ...],
-    metadata_options: MetadataOptions,
-    request_options: RequestOptions | None = None,
-) -> bytes:
-    """Return the body of get-features-batch, which has no ``allowPartialResults``."""
-    request_data: list[JsonValue] = [row.to_json() for row in rows]
-    return write_json({"params": {**_common(locator, metadata_options, request_options), "requestData": request_data}})
+    template = RequestTemplate(locator, metadata_options, request_options)
+    return template.one(row.to_bytes(), allow_partial_results=allow_partial_results)
 
 
 def write_metadata_request(locator: Locator) -> bytes:
@@ -169,13 +204,6 @@ def read_state_request(body: bytes) -> Locator:
     """Return whom the get-feature-service-state request asks about; errors as `read_features_request`."""
     message = as_object(read_json(body), "")
     return _locator(optional_object(message, "featureServiceLocator", ""), "featureServiceLocator")
-
-
-def _common(locator: Locator, metadata_options: MetadataOptions, request_options: RequestOptions | None) -> JsonObject:
-    params = {**locator.to_json(), "metadataOptions": metadata_options.to_json()}
-    if request_options is not None:
-        params["requestOptions"] = request_options.to_json()
-    return params
 
 
 def _params(body: bytes) -> JsonObject:

@@ -4,24 +4,13 @@ from __future__ import annotations
 
 import signal
 import threading
-from concurrent.futures import Future
 from time import monotonic
 
 import httpx
-import pandas as pd
 import pytest
 from canned import KEY, Reply, typed, vector
 
 import tecton_nb as tnb
-from tecton_nb.batch.plan import plan_rows
-from tecton_nb.batch.run import BatchRun, BatchSettings
-from tecton_nb.exceptions import InputError
-from tecton_nb.transport import calls
-from tecton_nb.transport.connection import Connection
-from tecton_nb.wire.options import MetadataOptions
-from tecton_nb.wire.requests import Locator
-from tecton_nb.wire.responses import NameAndType, ServiceMetadata
-from tecton_nb.wire.types import STRING
 
 ECHO = [typed("v.text", "string")]
 KEYS = [typed("k", "string")]
@@ -95,73 +84,6 @@ def test_interrupted_batch_through_the_user_s_client_does_not_wait_for_it():
         thread.join()
 
     assert seconds < 5
-
-
-class _ByHand:
-    """A lane whose answers never come by themselves."""
-
-    def __init__(self) -> None:
-        self.sent: list[Future] = []
-
-    def submit(self, request, *, deadline_seconds):
-        future: Future = Future()
-        self.sent.append(future)
-        return future
-
-
-@pytest.fixture
-def run():
-    """A run of two rows, one of which cannot be sent, over a lane that is moved by hand."""
-    schema = (NameAndType("v.text", STRING),)
-    metadata = ServiceMetadata(input_join_keys=(NameAndType("k", STRING),), feature_values=schema)
-    plan = plan_rows(pd.DataFrame({"k": ["a", 7, "b"]}), metadata, "s")
-    locator = Locator("s", "prod")
-    settings = BatchSettings(
-        "s",
-        schema,
-        lambda row: calls.get_features(locator, row, MetadataOptions()),
-        Connection.open("https://x.tecton.ai", KEY),
-        5.0,
-    )
-    return BatchRun(plan, settings, _ByHand())
-
-
-def test_cancelled_run_cancels_what_has_no_answer(run):
-    """Cancelling ends every call that is still under way; nothing is left in the lane."""
-    run.start()
-
-    run.cancel()
-
-    assert all(future.cancelled() for future in run._lane.sent)
-
-
-def test_error_that_is_none_of_ours_comes_out_of_the_run(run):
-    """A mistake in a lane, or in a user's transport, is raised to the caller and not lost in a thread."""
-    run.start()
-    first, second = run._lane.sent
-
-    first.set_exception(RuntimeError("broken lane"))
-    second.cancel()
-
-    with pytest.raises(RuntimeError, match="broken lane"):
-        run.outcome.result(timeout=5)
-
-
-def test_row_that_cannot_be_sent_costs_no_request(run):
-    """Only rows that can be sent are."""
-    run.start()
-
-    assert len(run._lane.sent) == 2
-
-
-def test_plan_raises_the_first_error_on_demand():
-    """A plan knows what cannot be sent before anything is."""
-    metadata = ServiceMetadata(input_join_keys=(NameAndType("k", STRING),))
-    plan = plan_rows([{"k": "a"}, {"k": 7}, {"k": 8}], metadata, "s")
-
-    with pytest.raises(InputError, match="Row 1: Cannot send '7'"):
-        plan.raise_first()
-    assert [row.join_key_map for row in plan.requests()] == [{"k": "a"}]
 
 
 def test_reply_of_the_server_is_awaited_on_any_thread(service):

@@ -286,7 +286,7 @@ def test_batch_has_one_typed_error_per_failed_row(service):
         False,
     ]
     assert _dtypes(errors) == columns.by_name(columns.ERRORS)
-    assert len(batch.calls()) == 6
+    assert len(batch.calls()) == 12
 
 
 def test_get_features_raises_for_the_first_failed_row(service):
@@ -540,7 +540,7 @@ def test_repr_of_a_batch_counts_in_thousands(service):
     """Large counts on a card are readable."""
     batch = service(_echo, ECHO, KEYS).get_features_batch([{"k": 7}] * 2_000)
 
-    assert "  rows        2,000\n  failed      2,000\n" in repr(batch)
+    assert "  rows            2,000\n  different rows  0\n  failed          2,000\n" in repr(batch)
 
 
 def test_repr_of_a_batch_shows_what_failed(service):

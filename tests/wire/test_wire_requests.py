@@ -12,11 +12,11 @@ from tecton_nb.wire.options import MetadataOptions, RequestOptions
 from tecton_nb.wire.requests import (
     Locator,
     RequestRow,
+    RequestTemplate,
     read_batch_request,
     read_features_request,
     read_metadata_request,
     read_state_request,
-    write_batch_request,
     write_features_request,
     write_metadata_request,
     write_state_request,
@@ -32,6 +32,10 @@ def _params(body: bytes) -> dict[str, Any]:
     params = message["params"]
     assert isinstance(params, dict)
     return params
+
+
+def _batch_request(locator: Locator, rows: tuple[RequestRow, ...], *options: Any) -> bytes:
+    return RequestTemplate(locator, *options).many(row.to_bytes() for row in rows)
 
 
 def _read(params: Any) -> Any:
@@ -96,7 +100,7 @@ def test_client_writes_a_batch_without_allow_partial_results() -> None:
     """A batch names its rows in order; strict servers refuse an allowPartialResults there, so it has none."""
     rows = (ROW, RequestRow({"rider_id": "R-404"}), RequestRow())
 
-    params = _params(write_batch_request(SERVICE, rows, MetadataOptions.all(), RequestOptions()))
+    params = _params(_batch_request(SERVICE, rows, MetadataOptions.all(), RequestOptions()))
 
     assert params == {
         "workspaceName": "prod",
@@ -140,7 +144,7 @@ def test_every_message_locates_its_service(locator: Locator, expected: dict[str,
     assert read_metadata_request(write_metadata_request(locator)) == locator
     assert read_state_request(write_state_request(locator)) == locator
     assert read_features_request(write_features_request(locator, ROW, MetadataOptions())).locator == locator
-    assert read_batch_request(write_batch_request(locator, (ROW,), MetadataOptions())).locator == locator
+    assert read_batch_request(_batch_request(locator, (ROW,), MetadataOptions())).locator == locator
 
 
 def test_locator_prints_as_a_person_says_it() -> None:

@@ -4,7 +4,9 @@
 """
 
 from .causes import MOST_ATTEMPTS, RULES, Cause, Rule, classify
+from .concurrency import Concurrency, most_at_once
 from .governor import RETRY_AFTER_CAP_SECONDS, Attempt, GiveUp, Governor, Retry, Stop
+from .pacing import RateGate
 from .quota import RetryQuota
 from .report import PolicyReport
 from .retry_after import retry_after_seconds, wait_asked_for
@@ -15,14 +17,17 @@ __all__ = [
     "RULES",
     "Attempt",
     "Cause",
+    "Concurrency",
     "GiveUp",
     "Governor",
     "PolicyReport",
+    "RateGate",
     "Retry",
     "RetryQuota",
     "Rule",
     "Stop",
     "classify",
+    "most_at_once",
     "retry_after_seconds",
     "wait_asked_for",
 ]

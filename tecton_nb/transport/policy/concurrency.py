@@ -14,6 +14,11 @@ _HELD_ANSWERS: Final = 100
 _HELD_WINDOWS: Final = 20
 
 
+def most_at_once(wanted: int | Literal["auto"]) -> int:
+    """Return the most requests that a run of this concurrency has in flight."""
+    return _CAP if wanted == "auto" else wanted
+
+
 class Concurrency:
     """A limit that grows by one a window and shrinks by 0.7 when the server has too much (AIMD).
 

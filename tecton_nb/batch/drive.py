@@ -1,0 +1,127 @@
+"""Keeps a run going until it is over: by waiting, or by awaiting; and shows how far it is."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import threading
+from types import TracebackType
+from typing import Self
+
+from tqdm.auto import tqdm
+
+from .report import BatchProgress
+from .result import FeatureBatch, remember
+from .run import BatchRun
+
+# A run that is over before shows no bar.
+_BAR_AFTER_SECONDS = 1.0
+
+
+def wait_for(run: BatchRun, *, progress: bool) -> FeatureBatch:
+    """Return the batch of a run.
+
+    An interrupt ends the run at once: nothing is sent any more, and ``FeatureBatch.last`` has what came.
+
+    Raises
+    ------
+    LedgerError
+        If the resume file could not be written; every row is in ``FeatureBatch.last`` then.
+    """
+    awake = threading.Event()
+    run.wake_driver = awake.set
+    with _Ending(run), _Bar(run, progress) as bar:
+        while not run.is_over:
+            awake.clear()
+            awake.wait(run.tick())
+            bar.show()
+    return _whole(run)
+
+
+async def wait_async(run: BatchRun, *, progress: bool) -> FeatureBatch:
+    """As `wait_for`, on the loop that is running; cancelling the task ends the run."""
+    loop, awake = asyncio.get_running_loop(), asyncio.Event()
+    run.wake_driver = lambda: _wake(loop, awake)
+    with _Ending(run), _Bar(run, progress) as bar:
+        while not run.is_over:
+            awake.clear()
+            seconds = run.tick()
+            try:
+                async with asyncio.timeout(seconds):
+                    await awake.wait()
+            except TimeoutError:
+                pass
+            bar.show()
+    return _whole(run)
+
+
+def _wake(loop: asyncio.AbstractEventLoop, awake: asyncio.Event) -> None:
+    if not loop.is_closed():
+        loop.call_soon_threadsafe(awake.set)
+
+
+def _whole(run: BatchRun) -> FeatureBatch:
+    batch = run.batch()
+    remember(batch, is_lost_otherwise=run.ledger_error is not None)
+    if run.ledger_error is not None:
+        run.ledger_error.add_note("The run went on in memory: every row is in FeatureBatch.last().")
+        raise run.ledger_error
+    return batch
+
+
+class _Ending:
+    """Ends a run that its driver leaves early, and keeps what came."""
+
+    def __init__(self, run: BatchRun) -> None:
+        self._run = run
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if error is not None:
+            self._run.cancel()
+            remember(self._run.batch(), is_lost_otherwise=True)
+            found = self._run.progress()
+            error.add_note(f"{found.done:,} of {found.rows:,} different rows were finished: FeatureBatch.last()")
+        self._run.tick()
+        self._run.close()
+
+
+class _Bar:
+    """A bar of rows with errors, requests in flight, rows per second and time left."""
+
+    def __init__(self, run: BatchRun, is_shown: bool) -> None:
+        self._run = run
+        self._is_shown = is_shown and _is_somebody_looking()
+
+    def __enter__(self) -> Self:
+        self._bar = tqdm(
+            total=self._run.progress().rows,
+            unit="row",
+            unit_scale=True,
+            delay=_BAR_AFTER_SECONDS,
+            disable=not self._is_shown,
+            desc="features",
+        )
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.show()
+        self._bar.close()
+
+    def show(self) -> None:
+        """Show how far it is."""
+        if self._is_shown:
+            found: BatchProgress = self._run.progress()
+            self._bar.set_postfix({"errors": found.failed, "in flight": found.in_flight}, refresh=False)
+            self._bar.update(found.done + found.failed - self._bar.n)
+
+
+def _is_somebody_looking() -> bool:
+    # In a notebook the bar is a widget; a plain one belongs on a terminal and not in a log.
+    return any(base.__name__ == "tqdm_notebook" for base in tqdm.__mro__) or sys.stderr.isatty()

@@ -1,0 +1,111 @@
+"""What a run did, and how far it is: plain records."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Any
+
+from ..reprs import Card, Section, human_seconds, mimebundle
+from ..transport.policy import PolicyReport
+
+
+@dataclass(frozen=True, slots=True)
+class BatchProgress:
+    """How far a run is.
+
+    Parameters
+    ----------
+    rows
+        Different rows to ask for; equal rows are asked for once.
+    done
+        Of them, those that have their values.
+    failed
+        Of them, those that ended with an error.
+    in_flight
+        Requests on their way now.
+    rows_per_second
+        Since the run began; 0 before the first row is done.
+    eta_seconds
+        Until the end at that rate; `None` where there is none yet.
+    is_over
+        Whether the run has ended.
+    """
+
+    rows: int
+    done: int
+    failed: int
+    in_flight: int
+    rows_per_second: float
+    eta_seconds: float | None
+    is_over: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class BatchReport(PolicyReport):
+    """What a run did, beside the rows it brought; the rest as in `PolicyReport`.
+
+    Parameters
+    ----------
+    rows, unique
+        Rows of the caller, and how many of them differ: equal rows are asked for once.
+    resumed
+        Different rows that came from the resume file.
+    failed, not_fetched
+        Rows of the caller that ended with an error, and that were not asked for because the run ended before.
+    calls
+        HTTP calls.
+    seconds
+        From the first request to the last answer.
+    rows_per_second
+        Different rows with values that were fetched in a second.
+    """
+
+    rows: int
+    unique: int
+    resumed: int
+    failed: int
+    not_fetched: int
+    calls: int
+    seconds: float
+    rows_per_second: float
+
+    @classmethod
+    def of(cls, policy: PolicyReport, **counts: Any) -> BatchReport:
+        """Return the report of a run from that of its policy and its own counts."""
+        return cls(**{field.name: getattr(policy, field.name) for field in fields(policy)}, **counts)
+
+    def facts(self) -> tuple[tuple[str, str], ...]:
+        """Return what a card shows of it."""
+        return (
+            ("rows", f"{self.rows:,}"),
+            ("different rows", f"{self.unique:,}"),
+            *((("from the resume file", f"{self.resumed:,}"),) if self.resumed else ()),
+            ("failed", f"{self.failed:,}"),
+            *((("not asked for", f"{self.not_fetched:,}"),) if self.not_fetched else ()),
+            ("HTTP calls", f"{self.calls:,}"),
+            ("retries", f"{sum(self.retries.values()):,}"),
+        )
+
+    def __repr__(self) -> str:
+        return mimebundle(self._card())["text/plain"]
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:  # noqa: ARG002
+        return mimebundle(self._card())
+
+    def _card(self) -> Card:
+        waits = (
+            ("before retries", human_seconds(self.backoff_seconds)),
+            ("asked for by the server", human_seconds(self.pause_seconds)),
+            ("rate limit", human_seconds(self.rate_wait_seconds)),
+            ("computer asleep", human_seconds(self.asleep_seconds)),
+        )
+        tried = tuple(
+            (cause.value, str(count), str(self.retries.get(cause, 0))) for cause, count in self.failures.items()
+        )
+        sections = (
+            Section("Failed attempts", ("cause", "failed", "tried again"), tried),
+            Section("Waits", ("what for", "time"), waits, is_open=False),
+        )
+        speed = (("time", human_seconds(self.seconds)), ("rows/s", f"{self.rows_per_second:,.0f}"))
+        stopped = (("stopped", self.stop_reason),) if self.is_stopped else ()
+        return Card("BatchReport", "", (*self.facts(), *speed, *stopped), sections)

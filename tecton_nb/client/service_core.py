@@ -1,0 +1,176 @@
+"""What a feature service knows and shows of itself, and its operations as flows: for both kinds of client."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, TypeAlias
+
+import pandas as pd
+
+from ..batch.plan import Plan, Rows, plan_rows
+from ..batch.result import FeatureBatch
+from ..exceptions import InputError, quoted
+from ..frames.dtypes import column_of
+from ..frames.metadata import features_frame, inputs_frame
+from ..reprs import Card, Section, frame_section, mimebundle
+from ..transport import calls
+from ..transport.calls import Call
+from ..wire.options import MetadataOptions
+from ..wire.requests import Locator, RequestRow
+from ..wire.responses import FeaturesReply, ServiceMetadata
+from ..wire.values import decode_value
+from . import flows
+from .core import ClientCore, MetadataOptionsLike, RequestOptionsLike, Wishes, both_options
+from .examples import ExampleRows
+from .flows import Flow
+from .replies import GetFeatureServiceMetadataResponse, side_by_side
+
+# The keys of one request.
+Row: TypeAlias = "Mapping[str, Any] | pd.DataFrame"
+_DESCRIBED = MetadataOptions(include_feature_descriptions=True, include_feature_tags=True)
+
+
+class ServiceCore:
+    """What a service takes and returns and shows of itself, and its operations as flows."""
+
+    def __init__(self, core: ClientCore, locator: Locator, metadata: ServiceMetadata, examples: ExampleRows) -> None:
+        self._core = core
+        self._locator = locator
+        self._metadata = metadata
+        self._examples = examples
+        self._described: FeaturesReply | None = None
+
+    @property
+    def name(self) -> str:
+        """Name (or id) by which the service was asked for."""
+        return self._locator.value
+
+    @property
+    def workspace_name(self) -> str | None:
+        """Workspace the service lives in."""
+        return self._locator.workspace_name
+
+    @property
+    def metadata(self) -> GetFeatureServiceMetadataResponse:
+        """What the server said about the service."""
+        return GetFeatureServiceMetadataResponse.from_metadata(self._metadata)
+
+    @property
+    def is_wildcard(self) -> bool:
+        """Whether the service returns many vectors per request, by ``query_features``."""
+        return self._metadata.feature_service_type == "WILDCARD"
+
+    def inputs(self) -> pd.DataFrame:
+        """Return one row per join key and request context key; see ``columns.INPUTS``."""
+        return inputs_frame(self._metadata)
+
+    def example_rows(self, n: int = 5) -> pd.DataFrame:
+        """Return up to `n` rows that the service takes, index 0, 1, 2, ...
+
+        They come from the embedded server's data; elsewhere from the rows given to
+        ``client.feature_service(..., example_rows=frame)`` or last sent.
+
+        Raises
+        ------
+        InputError
+            If none are known, or `n` is no number of rows.
+        """
+        found = self._examples.head(n)
+        if found is None:
+            raise InputError(
+                f"No example rows are known for {quoted(self.name)}. Send a row first, or pass "
+                "example_rows=frame to client.feature_service."
+            )
+        return found
+
+    def __repr__(self) -> str:
+        return mimebundle(self._card())["text/plain"]
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:  # noqa: ARG002
+        return mimebundle(self._card())
+
+    def _features(self) -> Flow[pd.DataFrame]:
+        if self._described is None:
+            self._described = yield from flows.described(self._description_call())
+        return features_frame(self._metadata, self._described)
+
+    def _batch(self, rows: Rows, wishes: Wishes, *, is_strict: bool = False) -> Flow[FeatureBatch]:
+        plan = self._plan(rows)
+        if is_strict:
+            plan.raise_first()
+        asked = self._core.batch(self._locator, plan, wishes)
+        self._examples.remember(rows)
+        batch: FeatureBatch = yield asked
+        if is_strict:
+            batch.raise_first()
+        return batch
+
+    def _detailed(
+        self, row: Row, metadata_options: MetadataOptionsLike, request_options: RequestOptionsLike
+    ) -> Flow[pd.DataFrame]:
+        _refuse_many(row, "details")
+        plan = self._plan(row)
+        plan.raise_first()
+        options = both_options(metadata_options, request_options)
+        call = calls.get_features(self._locator, plan.first_request(), *options)
+        response = yield from flows.get_features(self._core, call)
+        self._examples.remember(row)
+        return response.details()
+
+    def _query(
+        self, keys: Row, metadata_options: MetadataOptionsLike, request_options: RequestOptionsLike
+    ) -> Flow[pd.DataFrame]:
+        _refuse_many(keys, "query_features")
+        plan = plan_rows(keys, self._metadata, self.name)
+        plan.raise_first()
+        row = plan.first_request()
+        call = calls.query_features(self._locator, row, *both_options(metadata_options, request_options))
+        response = yield from flows.query_features(self._core, call)
+        self._examples.remember(keys)
+        found = response.to_pandas()
+        return side_by_side(self._key_columns(row, found.index), found)
+
+    def _plan(self, rows: Rows) -> Plan:
+        if self.is_wildcard:
+            raise InputError(f"{quoted(self.name)} is a WILDCARD service; use query_features(keys).")
+        return plan_rows(rows, self._metadata, self.name)
+
+    def _key_columns(self, row: RequestRow, index: pd.Index) -> pd.DataFrame:
+        """Return the keys of the request as columns of their own types, the same in every row."""
+        keys = {item: row.join_key_map[item.name] for item in self._metadata.input_join_keys}
+        values = {item: decode_value(raw, item.data_type, where=item.name) for item, raw in keys.items()}
+        arrays = {item.name: column_of([value] * len(index), item.data_type) for item, value in values.items()}
+        return pd.DataFrame(arrays, index=index)
+
+    def _description_call(self) -> Call[FeaturesReply]:
+        # Null keys are legal, and features are described alike in every row.
+        keys = RequestRow(
+            {item.name: None for item in self._metadata.input_join_keys},
+            {item.name: None for item in self._metadata.input_request_context_keys},
+        )
+        operation = calls.query_features if self.is_wildcard else calls.get_features
+        return operation(self._locator, keys, _DESCRIBED)
+
+    def _card(self) -> Card:
+        facts = (("workspace", self.workspace_name or ""), ("type", self._metadata.feature_service_type))
+        features = features_frame(self._metadata, self._described)[["name", "data_type", "dtype", "description"]]
+        if not features["description"].notna().any():
+            features = features.drop(columns="description")
+        wildcards = tuple((item.name, str(item.data_type)) for item in self._metadata.output_join_keys)
+        middle = [Section("Wildcard keys", ("name", "data_type"), wildcards)] if wildcards else []
+        sections = (_section("Inputs", self.inputs()), *middle, _section("Features", features))
+        return Card("FeatureService", self.name, facts, sections)
+
+
+def _section(title: str, frame: pd.DataFrame) -> Section:
+    return frame_section(title, frame.columns, frame.itertuples(index=False), total=len(frame))
+
+
+def _refuse_many(keys: object, operation: str) -> None:
+    # Several rows would be answered for the first alone.
+    if isinstance(keys, Mapping) or (isinstance(keys, pd.DataFrame) and len(keys) == 1):
+        return
+    got = f"{quoted(keys)} ({type(keys).__name__})"
+    if isinstance(keys, pd.DataFrame):
+        got = f"a frame of {len(keys):,} rows"
+    raise InputError(f"{operation} takes the keys of one request, a dict or a frame of one row; got {got}.")
