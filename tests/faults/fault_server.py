@@ -329,6 +329,10 @@ class _Server:
         """Return the counts as they are now."""
         return copy.deepcopy(self.counts)
 
+    def number(self, name: str) -> int:
+        """Return one of the counts, a number."""
+        return int(getattr(self.counts, name))
+
     def begin(self) -> None:
         """Count a request in."""
         self.counts.in_flight += 1
@@ -445,6 +449,10 @@ class FaultServer:
         """Return what it has seen until now."""
         return self._call(self._server.snapshot) if self._thread.is_alive() else self._server.counts
 
+    def number(self, name: str) -> int:
+        """Return one of the counts that are numbers; for whoever looks all the time."""
+        return int(self._call(self._server.number, name))
+
     def forget(self) -> None:
         """Begin to count anew."""
         self._call(self._server.forget)
@@ -506,6 +514,10 @@ class FaultProcess:
     def counts(self) -> Counts:
         """Return what it has seen until now."""
         return self._call("snapshot")
+
+    def number(self, name: str) -> int:
+        """Return one of the counts that are numbers; for whoever looks all the time."""
+        return int(self._call("number", name))
 
     def forget(self) -> None:
         """Begin to count anew."""

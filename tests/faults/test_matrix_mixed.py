@@ -209,7 +209,7 @@ def test_client_that_is_closed_under_a_run_ends_it(far):
 
     with ThreadPoolExecutor(1) as pool:
         running = pool.submit(service.get_features_batch, rows(5_000), concurrency=4, rows_per_call=1)
-        while server.counts().requests < 50:
+        while server.number("requests") < 50:
             assert not running.done()
         client.close()
         batch = running.result(timeout=20)

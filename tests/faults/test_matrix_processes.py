@@ -36,7 +36,7 @@ def _until(condition, seconds: float = 30) -> None:
 KILLS = 20
 # A run commits every 0.2 s, looks every 0.1 s whether it is time, and shares two cores with a server and others.
 COMMIT_SECONDS = 0.5
-ROWS = 2_500
+ROWS = 4_000
 # One process has imported everything and forks a run whenever it is told to.
 RESUMING = """
 import os
@@ -74,8 +74,8 @@ def test_killed_run_goes_on_where_it_was(far, program, tmp_path):
     forker = program(RESUMING, "-W", "ignore:.*fork.*:DeprecationWarning", url=server.url, path=path, count=ROWS)
     rng, uncommitted = random.Random(22), 0
     for _ in range(KILLS):
-        child, target = _start(forker), server.counts().asked.total() + rng.randrange(60, 300)
-        _until(lambda target=target: server.counts().asked.total() >= target)
+        child, target = _start(forker), server.number("requests") + rng.randrange(60, 300)
+        _until(lambda target=target: server.number("requests") >= target)
         late = time.monotonic() - COMMIT_SECONDS
         os.kill(child, signal.SIGKILL)
         assert forker.line() == "over"
@@ -203,7 +203,7 @@ print("ready")
     cell = client.execute(
         "service.get_features_batch(rows(10_000), concurrency=8, rows_per_call=1, deadline_seconds=60)"
     )
-    _until(lambda: server.counts().in_flight == 8 and server.counts().requests >= 108)
+    _until(lambda: server.number("in_flight") == 8 and server.number("requests") >= 108)
     begun = time.monotonic()
     manager.interrupt_kernel()
     reply = client.get_shell_msg(timeout=30)
@@ -213,7 +213,7 @@ print("ready")
 
     assert reply["content"]["ename"] == "KeyboardInterrupt"
     assert seconds < 1.5
-    _until(lambda: server.counts().in_flight == 0)
+    _until(lambda: server.number("in_flight") == 0)
     before = server.counts().requests
     kept = _run(
         client,
@@ -248,7 +248,7 @@ print(batch.report.asleep_seconds > 2)
         url=server.url,
     )
     assert run.line() == "ready"
-    _until(lambda: server.counts().in_flight == 8)
+    _until(lambda: server.number("in_flight") == 8)
 
     os.kill(run.process.pid, signal.SIGSTOP)
     threading.Event().wait(3.0)
