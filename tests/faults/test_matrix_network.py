@@ -102,7 +102,7 @@ print("separate", flush=True)
 begun = time.monotonic()
 with Engine() as engine:
     request = HttpRequest("GET", "https://slow.example/")
-    errors = [engine.submit(request, deadline_seconds=0.5).exception() for _ in range(3)]
+    errors = [engine.submit(request, deadline_seconds=0.5).exception() for _ in range(2)]
     seconds = time.monotonic() - begun
 print(seconds)
 for error in errors:
@@ -118,7 +118,7 @@ deaf.close()
     seconds, *errors = run.over().splitlines()
 
     assert float(seconds) < 5
-    assert len(errors) == 3
+    assert len(errors) == 2
     assert all(error.startswith("DeadlineExceededError No complete answer from slow.example") for error in errors)
     assert all("looking up the name" in error for error in errors)
 
