@@ -41,7 +41,7 @@ unit: $(VENV)/.test tools
 	$(BIN)/pytest tests --cov --cov-report=term-missing:skip-covered
 
 notebooks: $(VENV)/.test
-	$(BIN)/pytest notebooks $(NBVAL)
+	TQDM_DISABLE=1 $(BIN)/pytest notebooks $(NBVAL)
 
 benchmarks: $(VENV)/.test tools
 	$(BIN)/python tests/benchmarks/bench_server.py

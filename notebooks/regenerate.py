@@ -3,6 +3,7 @@
 Outputs are the documented truth; ``make notebooks`` compares a fresh run against them.
 """
 
+import os
 from pathlib import Path
 
 import nbformat
@@ -12,6 +13,8 @@ from nbclient import NotebookClient
 def main() -> None:
     """Run the notebooks in order of their names."""
     folder = Path(__file__).parent
+    # Whether a bar appears depends on the speed of the machine.
+    os.environ["TQDM_DISABLE"] = "1"
     for path in sorted(folder.glob("*.ipynb")):
         notebook = nbformat.read(path, as_version=4)
         NotebookClient(notebook, timeout=60, kernel_name="python3", resources={"metadata": {"path": folder}}).execute()

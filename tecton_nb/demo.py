@@ -50,7 +50,7 @@ def run_demo(output: Path, row_count: int, say: Say = print) -> list[Path]:
         service = _introduce(client, say)
         rows = service.example_rows(row_count)
         say(f"Fetching the features of {len(rows):,} flights ...\n")
-        batch = service.get_features_batch(rows)
+        batch = service.get_features_batch(rows, rows_per_call=1)
         _tell(batch, say)
         return _write(batch, output, say)
 

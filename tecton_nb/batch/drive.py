@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 import threading
 from types import TracebackType
@@ -103,8 +104,8 @@ class _Bar:
             unit="row",
             unit_scale=True,
             delay=_BAR_AFTER_SECONDS,
-            disable=not self._is_shown,
             desc="features",
+            disable=not self._is_shown,
         )
         return self
 
@@ -123,5 +124,8 @@ class _Bar:
 
 
 def _is_somebody_looking() -> bool:
+    # tqdm's own switch, which its notebook bar does not heed.
+    if os.environ.get("TQDM_DISABLE"):
+        return False
     # In a notebook the bar is a widget; a plain one belongs on a terminal and not in a log.
     return any(base.__name__ == "tqdm_notebook" for base in tqdm.__mro__) or sys.stderr.isatty()

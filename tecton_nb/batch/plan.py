@@ -22,6 +22,20 @@ _Columns: TypeAlias = "Sequence[tuple[str, Sequence[JsonValue]]]"
 Rows: TypeAlias = "pd.DataFrame | Mapping[str, Any] | Sequence[Mapping[str, Any]]"
 
 
+# A frame's rows are planned, fetched and written so many at a time where the result goes to files.
+PART_ROWS = 50_000
+
+
+def parts_of(rows: Rows) -> Iterator[Rows]:
+    """Yield the rows in parts of `PART_ROWS`; at least one, which may be empty."""
+    if isinstance(rows, Mapping) or not hasattr(rows, "__len__") or len(rows) <= PART_ROWS:
+        yield rows
+        return
+    for begin in range(0, len(rows), PART_ROWS):
+        part = slice(begin, begin + PART_ROWS)
+        yield rows.iloc[part] if isinstance(rows, pd.DataFrame) else rows[part]
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """What to ask for: every different row once, and which of them answers each of the caller's rows.

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from ..reprs import Card, Section, human_seconds, mimebundle
 from ..transport.policy import PolicyReport
+from ..wire.types import JsonObject
+
+# Of each part; the rest goes on from part to part.
+_SUMMED = ("rows", "unique", "resumed", "failed", "not_fetched", "calls", "seconds")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +75,36 @@ class BatchReport(PolicyReport):
     rows_per_second: float
 
     @classmethod
+    def together(cls, reports: Sequence[BatchReport]) -> BatchReport:
+        """Return the report of a run in parts that shared one policy, whose numbers go on from part to part."""
+        last = reports[-1]
+        summed = {name: sum(getattr(report, name) for report in reports) for name in _SUMMED}
+        fetched = sum(report.rows_per_second * report.seconds for report in reports)
+        seconds = summed["seconds"]
+        return replace(last, **summed, rows_per_second=fetched / seconds if seconds else 0.0)
+
+    @classmethod
     def of(cls, policy: PolicyReport, **counts: Any) -> BatchReport:
         """Return the report of a run from that of its policy and its own counts."""
         return cls(**{field.name: getattr(policy, field.name) for field in fields(policy)}, **counts)
+
+    def to_json(self) -> JsonObject:
+        """Return it for a manifest."""
+        parts: JsonObject = {item.name: getattr(self, item.name) for item in fields(self)}
+        return {**parts, "concurrency": [list(sample) for sample in self.concurrency]}
+
+    @classmethod
+    def from_json(cls, kept: JsonObject) -> BatchReport:
+        """Return what `to_json` wrote.
+
+        Raises
+        ------
+        KeyError, TypeError, ValueError
+            If a part is missing, unknown or of the wrong type.
+        """
+        parts: dict[str, Any] = dict(kept)
+        parts["concurrency"] = tuple((float(seconds), int(limit)) for seconds, limit in parts["concurrency"])
+        return cls(**parts)
 
     def facts(self) -> tuple[tuple[str, str], ...]:
         """Return what a card shows of it."""
@@ -99,9 +131,7 @@ class BatchReport(PolicyReport):
             ("rate limit", human_seconds(self.rate_wait_seconds)),
             ("computer asleep", human_seconds(self.asleep_seconds)),
         )
-        tried = tuple(
-            (cause.value, str(count), str(self.retries.get(cause, 0))) for cause, count in self.failures.items()
-        )
+        tried = tuple((cause, str(count), str(self.retries.get(cause, 0))) for cause, count in self.failures.items())
         sections = (
             Section("Failed attempts", ("cause", "failed", "tried again"), tried),
             Section("Waits", ("what for", "time"), waits, is_open=False),

@@ -4,45 +4,18 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Sequence
-from typing import Protocol
+from pathlib import Path
 
 import pandas as pd
 
-from ..exceptions import InputError, TectonError, did_you_mean, listed, quoted
-from ..frames.assemble import Schema
+from ..exceptions import InputError, did_you_mean, listed, quoted
 from ..reprs import Card, Section, mimebundle
 from ..reprs.card import ROW_LIMIT
+from .origin import Found, Origin
+from .recording import Recording, record
 from .report import BatchReport
 
 _PARTS = ("statuses", "effective_times", "slo_info")
-
-
-class Found(Protocol):
-    """Where a batch has its frames from."""
-
-    index: pd.Index
-    schema: Schema
-
-    def features(self) -> pd.DataFrame:
-        """Return the values."""
-
-    def statuses(self) -> pd.DataFrame:
-        """Return the serving statuses."""
-
-    def effective_times(self) -> pd.DataFrame:
-        """Return the effective times."""
-
-    def slo_info(self) -> pd.DataFrame:
-        """Return the serving times."""
-
-    def calls(self) -> pd.DataFrame:
-        """Return one row per HTTP call."""
-
-    def errors(self) -> pd.DataFrame:
-        """Return one row per failed row."""
-
-    def first_error(self) -> TectonError | None:
-        """Return the error of the first failed row, if there is one."""
 
 
 class FeatureBatch:
@@ -55,19 +28,54 @@ class FeatureBatch:
 
     Attributes
     ----------
-    service
-        Name (or id) of the feature service.
-    index
-        Index of the caller's rows.
+    origin
+        Service, workspace, address and options.
     report
         What the run did: rows, calls, retries by cause, waits, concurrency over time, rows per second.
     """
 
-    def __init__(self, service: str, found: Found, report: BatchReport) -> None:
-        self.service = service
-        self.index = found.index
+    def __init__(self, origin: Origin, found: Found, report: BatchReport) -> None:
+        self.origin = origin
         self.report = report
         self._found = found
+
+    @property
+    def service(self) -> str:
+        """Name (or id) of the feature service."""
+        return self.origin.service
+
+    @property
+    def index(self) -> pd.Index:
+        """Index of the caller's rows."""
+        return self._found.index
+
+    @classmethod
+    def load(cls, path: str | Path) -> FeatureBatch:
+        """Return a batch that `save` or ``get_features_batch(..., to=path)`` wrote; frames are read when asked for.
+
+        Raises
+        ------
+        InputError
+            If there is no such recording, or it cannot be read.
+        """
+        recording = Recording(Path(path))
+        return cls(recording.origin, recording, recording.report)
+
+    def save(self, path: str | Path) -> Path:
+        """Write every frame as parquet and a manifest into a folder, and return its path.
+
+        The manifest tells service, options, times and versions; the API key is nowhere.
+        ``pandas.read_parquet(path)`` reads the values, `load` everything.
+
+        Raises
+        ------
+        InputError
+            If something else than a recording is there, or the index cannot be written as parquet.
+        OSError
+            If the folder cannot be written.
+        """
+        record(Path(path), self.origin, self._found, self.report)
+        return Path(path)
 
     @staticmethod
     def last() -> FeatureBatch:
@@ -84,7 +92,7 @@ class FeatureBatch:
         return found
 
     def __len__(self) -> int:
-        return len(self.index)
+        return self.report.rows
 
     def to_pandas(self, include: Sequence[str] = ()) -> pd.DataFrame:
         """Return the values: one column per feature, dtypes from the metadata.
@@ -174,6 +182,11 @@ class _Last:
 
 
 _LAST = _Last()
+
+
+def frames_of(batch: FeatureBatch) -> Found:
+    """Return what hands out the frames of a batch."""
+    return batch._found
 
 
 def remember(batch: FeatureBatch, *, is_lost_otherwise: bool) -> None:

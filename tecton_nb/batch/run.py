@@ -27,6 +27,7 @@ from ..wire.requests import RequestTemplate, read_row
 from .asking import Asker
 from .gathered import Gathered
 from .ledger import Ledger
+from .origin import Origin
 from .plan import Plan
 from .queue import Queue, Unit
 from .report import BatchProgress, BatchReport
@@ -54,14 +55,12 @@ _GOES_ON = BatchStoppedError("There is no answer yet: the run goes on.")
 class BatchSettings:
     """What a run is for and how it is to go: the arguments of ``FeatureService.get_features_batch``, checked."""
 
-    service: str
+    origin: Origin
     schema: Schema
     template: RequestTemplate
     connection: Connection
     deadline_seconds: float
-    concurrency: int | Literal["auto"] = "auto"
     rows_per_call: int | Literal["auto"] = "auto"
-    requests_per_second: float | None = None
 
 
 class BatchRun:
@@ -174,7 +173,7 @@ class BatchRun:
             if not self.is_over:
                 gathered.fail_rest(_GOES_ON)
             report = self._report(gathered)
-        return FeatureBatch(self._settings.service, gathered, report)
+        return FeatureBatch(self._settings.origin, gathered, report)
 
     def close(self) -> None:
         """Commit and close the resume file."""
@@ -216,12 +215,18 @@ class BatchRun:
             due_in = self._queue.due_in(now)
             allowed_in = None if due_in is None else self._governor.wait_before_start(now)
             if due_in is None or allowed_in is None:
+                self._heed_stop()
                 return None
             if allowed_in > 0 and self._held_since is None:
                 self._held_since = now
             if max(due_in, allowed_in) > 0:
                 return max(due_in, allowed_in)
             self._start(self._queue.pop(now), now)
+
+    def _heed_stop(self) -> None:
+        # A governor that outlived an earlier part may have stopped there already.
+        if self._governor.stopped is not None:
+            self._give_up_rest(self._governor.stopped)
 
     def _start(self, unit: Unit, now: float) -> None:
         unit.starts(self._governor.started(now, unit.retry), now, self._held_since)

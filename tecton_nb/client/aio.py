@@ -125,6 +125,7 @@ class AsyncTectonClient:
         deadline_seconds: float | None = None,
         progress: bool = True,
         resume: str | Path | None = None,
+        to: str | Path | None = None,
         metadata_options: MetadataOptionsLike = BATCH_METADATA,
         workspace_name: str | None = None,
         request_options: RequestOptionsLike = None,
@@ -142,6 +143,7 @@ class AsyncTectonClient:
             deadline_seconds=deadline_seconds,
             progress=progress,
             resume=resume,
+            to=to,
             metadata_options=metadata_options,
             request_options=request_options,
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 import math
+import random
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from numbers import Real
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias, TypeVar
 
 from ..batch.ledger_scope import LedgerScope
+from ..batch.origin import Origin
 from ..batch.plan import Plan
 from ..batch.run import BatchSettings
 from ..exceptions import InputError, SettingsError, quoted
@@ -19,6 +21,7 @@ from ..transport import calls
 from ..transport.address import is_loopback
 from ..transport.calls import Call
 from ..transport.connection import Connection
+from ..transport.policy import Governor, RetryQuota, most_at_once
 from ..transport.secret import Secret, hidden
 from ..wire.options import MetadataOptions, RequestOptions, options_from
 from ..wire.requests import Locator, RequestRow, RequestTemplate
@@ -84,8 +87,10 @@ class Batch:
 
     Parameters
     ----------
-    plan, settings
+    plan, settings, governor
         As for `BatchRun`.
+    most_in_flight
+        How many requests the lane must bear at once.
     progress
         Whether to show a bar.
     resume
@@ -96,6 +101,8 @@ class Batch:
 
     plan: Plan
     settings: BatchSettings
+    governor: Governor
+    most_in_flight: int
     progress: bool
     resume: Path | None
     scope: LedgerScope
@@ -135,6 +142,7 @@ class ClientCore:
         self.deadline_seconds = deadline_seconds
         self.given_names = tuple(feature_service_names)
         self.metadata: dict[Locator, ServiceMetadata] = {}
+        self._quota = RetryQuota()
 
     def locator(self, name: str | None, workspace_name: str | None, service_id: str | None = None) -> Locator:
         """Return whom a request asks about.
@@ -181,8 +189,13 @@ class ClientCore:
         keys = _encoded(join_key_map, "join key", known.input_join_keys)
         return RequestRow(keys, _encoded(request_context_map, "request context", known.input_request_context_keys))
 
-    def batch(self, locator: Locator, plan: Plan, wishes: Wishes) -> Batch:
+    def batch(self, locator: Locator, plan: Plan, wishes: Wishes, governor: Governor | None = None) -> Batch:
         """Return a planned batch as it is to go; the metadata of the service must be known.
+
+        Parameters
+        ----------
+        governor
+            That of the part before, where a batch is fetched in parts.
 
         Raises
         ------
@@ -194,21 +207,35 @@ class ClientCore:
             raise InputError(_deadline_sentence(deadline))
         _check_rows_per_call(wishes.rows_per_call)
         options = both_options(wishes.metadata_options, wishes.request_options)
+        origin = Origin(locator.value, locator.workspace_name, str(self.connection.address), _as_json(*options))
         settings = BatchSettings(
-            service=locator.value,
+            origin=origin,
             schema=self.metadata[locator].feature_values,
             template=RequestTemplate(locator, *options),
             connection=self.connection,
             deadline_seconds=deadline,
-            concurrency=wishes.concurrency,
             rows_per_call=wishes.rows_per_call,
-            requests_per_second=wishes.requests_per_second,
         )
-        resume = None if wishes.resume is None else Path(wishes.resume)
-        return Batch(plan, settings, wishes.progress, resume, self._scope(locator, *options))
+        return Batch(
+            plan,
+            settings,
+            governor or self._governor(wishes),
+            most_at_once(wishes.concurrency),
+            wishes.progress,
+            None if wishes.resume is None else Path(wishes.resume),
+            self._scope(locator, origin.options),
+        )
 
-    def _scope(self, locator: Locator, metadata: MetadataOptions, request: RequestOptions | None) -> LedgerScope:
-        options: JsonObject = {"metadata": metadata.to_json(), "request": request.to_json() if request else {}}
+    def _governor(self, wishes: Wishes) -> Governor:
+        return Governor(
+            # Where retries land in time is no secret.
+            random.Random(),  # noqa: S311
+            concurrency=wishes.concurrency,
+            requests_per_second=wishes.requests_per_second,
+            quota=self._quota,
+        )
+
+    def _scope(self, locator: Locator, options: JsonObject) -> LedgerScope:
         address = self.connection.address
         # A server on this computer gets another port with each start.
         place = address.host if is_loopback(address.host) else str(address)
@@ -257,6 +284,10 @@ def _is_duration(seconds: object) -> bool:
 
 def _deadline_sentence(seconds: object) -> str:
     return f"deadline_seconds takes a number of seconds above 0; got {quoted(seconds)} ({type(seconds).__name__})."
+
+
+def _as_json(metadata: MetadataOptions, request: RequestOptions | None) -> JsonObject:
+    return {"metadata": metadata.to_json(), "request": request.to_json() if request else {}}
 
 
 def _check_rows_per_call(wanted: object) -> None:

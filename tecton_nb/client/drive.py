@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import random
 import sys
 from collections.abc import Generator
 from functools import partial
@@ -23,7 +22,6 @@ from ..transport.connection import Connection
 from ..transport.engine import Engine
 from ..transport.exchange import Lane, LoopLane, ThreadLane, send, send_async
 from ..transport.httpx_face import AsyncEngineTransport, EngineTransport, no_cookies
-from ..transport.policy import Governor, RetryQuota, most_at_once
 from .core import Batch
 from .flows import Flow
 
@@ -37,7 +35,6 @@ class Driver:
     """Runs flows and waits, through our engine or the user's own `httpx.Client`."""
 
     def __init__(self, connection: Connection, deadline_seconds: float, client: httpx.Client | None) -> None:
-        self._quota = RetryQuota()
         self._connection = connection
         self._engine = Engine(max_in_flight=MAX_IN_FLIGHT)
         self._is_borrowed = client is not None
@@ -54,6 +51,10 @@ class Driver:
                 found = self._batch(step.need) if isinstance(step.need, Batch) else self._send(step.need)
             except TectonError as error:
                 step.failed(error)
+            except BaseException:
+                # An interrupt: the flow puts in order what it has begun.
+                step.close()
+                raise
             else:
                 step.answered(found)
         return cast(T, step.result)
@@ -74,11 +75,11 @@ class Driver:
         if not isinstance(batch, Batch):
             raise TypeError("The flow needs an answer before its batch.")
         lane = self._lane(batch)
-        return BatchJob(self._begun(batch, lane), partial(_close, lane, wait=False))
+        return BatchJob(_begin(batch, lane), partial(_close, lane, wait=False))
 
     def _batch(self, batch: Batch) -> FeatureBatch:
         lane = self._lane(batch)
-        run = self._begun(batch, lane)
+        run = _begin(batch, lane)
         try:
             return wait_for(run, progress=batch.progress)
         finally:
@@ -86,21 +87,16 @@ class Driver:
             _close(lane, wait=sys.exc_info()[0] is None)
 
     def _lane(self, batch: Batch) -> Lane:
-        most = most_at_once(batch.settings.concurrency)
         if self._is_borrowed:
-            return ThreadLane(self._http, most)
-        self._engine.allow(most)
+            return ThreadLane(self._http, batch.most_in_flight)
+        self._engine.allow(batch.most_in_flight)
         return self._engine
-
-    def _begun(self, batch: Batch, lane: Lane) -> BatchRun:
-        return begin(batch, lane, self._quota)
 
 
 class AsyncDriver:
     """Runs flows and awaits, through our engine or the user's own `httpx.AsyncClient`."""
 
     def __init__(self, connection: Connection, deadline_seconds: float, client: httpx.AsyncClient | None) -> None:
-        self._quota = RetryQuota()
         self._connection = connection
         self._engine = Engine(max_in_flight=MAX_IN_FLIGHT)
         self._is_borrowed = client is not None
@@ -117,6 +113,10 @@ class AsyncDriver:
                 found = await (self._batch(step.need) if isinstance(step.need, Batch) else self._send(step.need))
             except TectonError as error:
                 step.failed(error)
+            except BaseException:
+                # An interrupt: the flow puts in order what it has begun.
+                step.close()
+                raise
             else:
                 step.answered(found)
         return cast(T, step.result)
@@ -135,29 +135,14 @@ class AsyncDriver:
         if self._is_borrowed:
             lane: Lane = LoopLane(self._http)
         else:
-            self._engine.allow(most_at_once(batch.settings.concurrency))
+            self._engine.allow(batch.most_in_flight)
             lane = self._engine
-        return await wait_async(begin(batch, lane, self._quota), progress=batch.progress)
+        return await wait_async(_begin(batch, lane), progress=batch.progress)
 
 
-def begin(batch: Batch, lane: Lane, quota: RetryQuota) -> BatchRun:
-    """Return a run of the batch, ready to be driven.
-
-    Raises
-    ------
-    LedgerError
-        If the resume file cannot be used.
-    """
-    settings = batch.settings
-    governor = Governor(
-        # Where retries land in time is no secret.
-        random.Random(),  # noqa: S311
-        concurrency=settings.concurrency,
-        requests_per_second=settings.requests_per_second,
-        quota=quota,
-    )
+def _begin(batch: Batch, lane: Lane) -> BatchRun:
     ledger = Ledger.open(batch.resume, batch.scope) if batch.resume is not None else None
-    return BatchRun(batch.plan, settings, lane, governor, ledger=ledger)
+    return BatchRun(batch.plan, batch.settings, lane, batch.governor, ledger=ledger)
 
 
 def _close(lane: Lane, *, wait: bool) -> None:
@@ -179,6 +164,9 @@ class _Step(Generic[T]):
 
     def failed(self, error: TectonError) -> None:
         self._advance(lambda: self._flow.throw(error))
+
+    def close(self) -> None:
+        self._flow.close()
 
     def _advance(self, resume: Any) -> None:
         try:

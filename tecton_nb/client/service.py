@@ -101,6 +101,7 @@ class FeatureService(ServiceCore):
         deadline_seconds: float | None = None,
         progress: bool = True,
         resume: str | Path | None = None,
+        to: str | Path | None = None,
         metadata_options: MetadataOptionsLike = BATCH_METADATA,
         request_options: RequestOptionsLike = None,
     ) -> FeatureBatch:
@@ -127,6 +128,9 @@ class FeatureService(ServiceCore):
         resume
             Path of a file in which finished rows are kept; a second call with it asks only for what is missing.
             The feature values stand in it in clear.
+        to
+            Path of a folder: rows are fetched and written in parts of 50,000, so memory stays flat however many
+            they are, and the batch reads its frames from there. Equal rows are then asked for once in each part.
         metadata_options
             By default serving status, effective times and SLO information are asked for.
         request_options
@@ -150,7 +154,7 @@ class FeatureService(ServiceCore):
             metadata_options=metadata_options,
             request_options=request_options,
         )
-        return self._driver.run(self._batch(rows, wishes))
+        return self._driver.run(self._batch(rows, wishes) if to is None else self._recorded(rows, wishes, to))
 
     def start_features_batch(
         self,
@@ -261,6 +265,7 @@ class AsyncFeatureService(ServiceCore):
         deadline_seconds: float | None = None,
         progress: bool = True,
         resume: str | Path | None = None,
+        to: str | Path | None = None,
         metadata_options: MetadataOptionsLike = BATCH_METADATA,
         request_options: RequestOptionsLike = None,
     ) -> FeatureBatch:
@@ -275,7 +280,7 @@ class AsyncFeatureService(ServiceCore):
             metadata_options=metadata_options,
             request_options=request_options,
         )
-        return await self._driver.run(self._batch(rows, wishes))
+        return await self._driver.run(self._batch(rows, wishes) if to is None else self._recorded(rows, wishes, to))
 
     async def query_features(
         self,

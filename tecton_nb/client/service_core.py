@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, TypeAlias
 
 import pandas as pd
 
-from ..batch.plan import Plan, Rows, plan_rows
-from ..batch.result import FeatureBatch
+from ..batch.plan import Plan, Rows, parts_of, plan_rows
+from ..batch.recording import Recorder
+from ..batch.report import BatchReport
+from ..batch.result import FeatureBatch, frames_of
 from ..exceptions import InputError, quoted
 from ..frames.dtypes import column_of
 from ..frames.metadata import features_frame, inputs_frame
 from ..reprs import Card, Section, frame_section, mimebundle
 from ..transport import calls
 from ..transport.calls import Call
+from ..transport.policy import Governor
 from ..wire.options import MetadataOptions
 from ..wire.requests import Locator, RequestRow
 from ..wire.responses import FeaturesReply, ServiceMetadata
@@ -104,6 +108,25 @@ class ServiceCore:
         if is_strict:
             batch.raise_first()
         return batch
+
+    def _recorded(self, rows: Rows, wishes: Wishes, to: str | Path) -> Flow[FeatureBatch]:
+        """Fetch the rows part by part into a recording; what an interrupt leaves is a recording of whole parts."""
+        recorder: Recorder | None = None
+        reports: list[BatchReport] = []
+        governor: Governor | None = None
+        try:
+            for part in parts_of(rows):
+                asked = self._core.batch(self._locator, self._plan(part), wishes, governor)
+                governor = asked.governor
+                recorder = recorder or Recorder(Path(to), asked.settings.origin, asked.settings.schema)
+                batch: FeatureBatch = yield asked
+                recorder.add(frames_of(batch))
+                reports.append(batch.report)
+        finally:
+            if recorder is not None and reports:
+                recorder.finish(BatchReport.together(reports))
+        self._examples.remember(rows)
+        return FeatureBatch.load(to)
 
     def _detailed(
         self, row: Row, metadata_options: MetadataOptionsLike, request_options: RequestOptionsLike

@@ -181,6 +181,7 @@ class TectonClient:
         deadline_seconds: float | None = None,
         progress: bool = True,
         resume: str | Path | None = None,
+        to: str | Path | None = None,
         metadata_options: MetadataOptionsLike = BATCH_METADATA,
         workspace_name: str | None = None,
         request_options: RequestOptionsLike = None,
@@ -198,6 +199,7 @@ class TectonClient:
             deadline_seconds=deadline_seconds,
             progress=progress,
             resume=resume,
+            to=to,
             metadata_options=metadata_options,
             request_options=request_options,
         )

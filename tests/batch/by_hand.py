@@ -12,6 +12,7 @@ import orjson
 import pandas as pd
 from canned import KEY, typed, vector
 
+from tecton_nb.batch.origin import Origin
 from tecton_nb.batch.plan import plan_rows
 from tecton_nb.batch.run import BatchRun, BatchSettings
 from tecton_nb.transport.connection import Connection
@@ -104,9 +105,9 @@ def run_of(keys: Sequence[Any], **parts: Any) -> tuple[BatchRun, Lane, Clock]:
     """Return a run of one row per key, its lane and its clock; `tick` it to begin."""
     lane, clock = Lane(), Clock()
     run_parts = {name: parts.pop(name) for name in ("ledger",) if name in parts}
-    policy = {name: parts[name] for name in ("concurrency", "requests_per_second") if name in parts}
+    policy = {name: parts.pop(name) for name in ("concurrency", "requests_per_second") if name in parts}
     settings = BatchSettings(
-        "s",
+        Origin("s", "prod", "https://x.tecton.ai", {}),
         METADATA.feature_values,
         RequestTemplate(Locator("s", "prod"), MetadataOptions()),
         Connection.open("https://x.tecton.ai", KEY),

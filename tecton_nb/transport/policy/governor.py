@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import random
+from collections import Counter
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -210,8 +211,8 @@ class Governor:
         tally = self._tally
         return PolicyReport(
             attempts=tally.attempts,
-            failures=dict(tally.failures),
-            retries=dict(tally.retries),
+            failures=_by_name(tally.failures),
+            retries=_by_name(tally.retries),
             quota_left=self._quota.left,
             refused_by_quota=tally.refused_by_quota,
             backoff_seconds=tally.backoff_seconds,
@@ -276,6 +277,10 @@ class Governor:
         if self._began_at is None:
             self._began_at = now
         self._timeline.note(now - self._began_at, self.limit)
+
+
+def _by_name(counts: Counter[Cause]) -> dict[str, int]:
+    return {cause.value: counts[cause] for cause in sorted(counts)}
 
 
 def _failures(causes: tuple[Cause, ...]) -> int:

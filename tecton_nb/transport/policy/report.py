@@ -20,7 +20,7 @@ class PolicyReport:
     attempts
         Requests started.
     failures, retries
-        How many attempts failed for each cause, and how many of them were tried again.
+        How many attempts failed for each cause, and how many of them were tried again; by the names of `Cause`.
     quota_left
         What the client may still spend on retries.
     refused_by_quota
@@ -40,8 +40,8 @@ class PolicyReport:
     """
 
     attempts: int
-    failures: dict[Cause, int]
-    retries: dict[Cause, int]
+    failures: dict[str, int]
+    retries: dict[str, int]
     quota_left: int
     refused_by_quota: int
     backoff_seconds: float
