@@ -40,6 +40,7 @@ ROWS = 3_200
 # One process has imported everything and forks a run whenever it is told to.
 RESUMING = """
 import os
+tnb.TectonClient
 
 def run():
     with tnb.TectonClient(<url>, "k" * 20, "prod") as client:
