@@ -47,7 +47,8 @@ B15  bombs: gzip, stacked gzip, bodies without end, huge lengths, large headers
 B16  redirects
      test_redirect_is_refused_and_says_where_to, test_every_case_of_the_corpus_spoils_its_own_row_only
 B17  answers that come twice
-     test_doubled_answers_reach_no_other_row, test_doubled_answers_never_reach_another_request
+     test_doubled_answers_reach_no_other_row, test_doubled_answers_never_reach_another_request,
+     test_doubled_answers_in_a_packet_of_their_own_reach_no_other_request
 B18  the mix: 5 % 503, 2 % reset, 1 % stall, 1 % garbage
      test_mix_of_faults_loses_no_row_and_mixes_up_none, test_mix_of_faults_loses_no_row_of_calls_with_many,
      test_mixed_faults_lose_no_row

@@ -14,6 +14,7 @@ from fault_server import Received, Steps, answer
 from feature_plan import Fault, Features, features_answer, missing_rows, rows, status, wrong_rows
 
 from tecton_nb import exceptions
+from tecton_nb.transport.policy import Cause
 
 pytestmark = pytest.mark.faults
 
@@ -191,10 +192,12 @@ def test_connections_that_swallow_requests_are_replaced(near, take):
     service.get_features_batch(rows(8), concurrency=8, rows_per_call=1)
     server.change(Swallowing(old=server.counts().connections))
 
-    batch = service.get_features_batch(rows(8), concurrency=8, rows_per_call=1, deadline_seconds=0.5)
+    batch = service.get_features_batch(rows(8), concurrency=1, rows_per_call=1, deadline_seconds=0.5)
 
     assert missing_rows(batch.to_pandas()) == []
     assert wrong_rows(batch.to_pandas(), rows(8)) == []
+    # After two that never answered the other six are not tried.
+    assert batch.report.retries == {Cause.TIMEOUT: 2}
 
 
 @dataclass

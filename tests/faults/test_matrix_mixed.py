@@ -36,7 +36,11 @@ MIX = (
     Fault(0.01, STALL),
     *(Fault(0.01 / len(GARBAGE), steps) for steps in GARBAGE),
 )
-DOUBLED = Fault(0.01, [{"right": 2, "fault": "doubled"}])
+# In one packet, and in two.
+DOUBLED = (
+    Fault(0.005, [{"right": 2, "fault": "doubled"}]),
+    Fault(0.005, [{"right": 1}, {"right": 1, "fault": "doubled"}]),
+)
 
 
 def _kinds(batch: tnb.FeatureBatch) -> set[type[Exception]]:
@@ -86,7 +90,7 @@ def test_mix_of_faults_loses_no_row_of_calls_with_many(far, take):
 def test_doubled_answers_reach_no_other_row(far, take, rows_per_call):
     """1 % of 10,000 answers come twice on their connection: every row still has its own."""
     asked = rows(10_000)
-    server = far(Features(faults=(DOUBLED,)))
+    server = far(Features(faults=DOUBLED))
 
     batch = take(server).get_features_batch(asked, concurrency=8, rows_per_call=rows_per_call)
 
@@ -180,7 +184,7 @@ with tnb.TectonClient(<url>, "k" * 20, "prod") as client:
 
 def test_forked_workers_never_share_a_connection(far, program):
     """Four workers forked from a process that has a client, and their parent, fetch 500 rows each: all right."""
-    server = far(Features(faults=(DOUBLED,)))
+    server = far(Features(faults=DOUBLED))
 
     said = program(WORKERS + FORKED, "-W", "ignore:.*fork.*:DeprecationWarning", url=server.url).over()
 

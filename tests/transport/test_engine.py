@@ -56,6 +56,11 @@ def _error_of(engine: Engine, server: FaultServer, seconds: float = 20.0) -> Bas
     return engine.submit(_post(server), deadline_seconds=seconds).exception()
 
 
+def _open_two(engine: Engine, server: FaultServer) -> None:
+    """Ask twice at once: afterwards the engine has two connections, and opens no third for a single request."""
+    wait([engine.submit(_post(server), deadline_seconds=20) for _ in range(2)])
+
+
 def _echo(received):
     return [answer(received.body)]
 
@@ -80,15 +85,15 @@ def test_timing_of_a_first_and_a_kept_connection_tells_them_apart(engine, serve)
     """The phases of opening a connection are there the first time and zero the second time."""
     server = serve(_echo)
 
-    first, second = _fetch(engine, server).timing, _fetch(engine, server).timing
+    first, _, third = (_fetch(engine, server).timing for _ in range(3))
 
     assert first.is_new_connection
-    assert not second.is_new_connection
+    assert not third.is_new_connection
     assert first.connect_seconds > 0
-    assert (second.name_lookup_seconds, second.connect_seconds, second.tls_seconds) == (0, 0, 0)
-    assert 0 < second.first_byte_seconds <= second.total_seconds
+    assert (third.name_lookup_seconds, third.connect_seconds, third.tls_seconds) == (0, 0, 0)
+    assert 0 < third.first_byte_seconds <= third.total_seconds
     assert datetime.now(UTC) - first.started_at < timedelta(minutes=1)
-    assert server.counts().connections == 1
+    assert server.counts().connections <= 2
 
 
 def test_request_carries_what_was_asked_and_nothing_of_libcurl_s_own(engine, serve):
@@ -229,6 +234,27 @@ def test_doubled_answers_never_reach_another_request(engine, serve):
     assert [future.result().body for future in futures] == bodies
 
 
+@pytest.mark.parametrize("at_once", [1, 8, 32])
+@pytest.mark.parametrize("seconds", [0, 0.0002])
+def test_doubled_answers_in_a_packet_of_their_own_reach_no_other_request(serve, at_once, seconds):
+    """An answer too many that comes a moment later is not taken for the answer to the next request either.
+
+    Nothing in it would tell: the connection rests as long as its last request took, and is left if it speaks unasked.
+    """
+
+    def plan(received):
+        step = answer(received.body)
+        again = [{"sleep": seconds}, step] if received.number % 20 == 10 else []
+        return [{"sleep": 0.002}, step, *again]
+
+    server = serve(plan)
+    bodies = [b"%d" % i for i in range(600)]
+    with Engine(max_in_flight=at_once) as engine:
+        futures = [engine.submit(_post(server, body), deadline_seconds=60) for body in bodies]
+
+        assert [future.result().body for future in futures] == bodies
+
+
 def test_many_threads_on_one_engine_each_get_their_own_answers(engine, serve):
     """32 threads share an engine without an error or a mixed-up answer."""
     server = serve(_echo)
@@ -268,13 +294,13 @@ def test_close_race_on_every_kept_connection_costs_no_request(serve):
 @pytest.mark.parametrize("ending", [CLOSE, {"rst": True}], ids=["fin", "rst"])
 def test_server_that_never_answers_again_is_asked_twice_at_most(engine, serve, ending):
     """A request that fails on a kept connection is sent once more on a new one, and no more."""
-    server = serve(lambda received: [ending] if received.number else [answer(b"first")])
-    _fetch(engine, server)
+    server = serve(lambda received: [ending] if received.number > 1 else [answer(b"first")])
+    _open_two(engine, server)
 
     error = _error_of(engine, server)
 
     assert isinstance(error, ConnectionFailedError)
-    assert len(server.received) == 3
+    assert len(server.received) == 4
 
 
 def test_bytes_left_over_on_a_kept_connection_cost_no_request(engine, serve):
@@ -294,14 +320,14 @@ def test_bytes_left_over_on_a_kept_connection_cost_no_request(engine, serve):
 
 def test_other_service_on_a_kept_connection_is_named_all_the_same(engine, serve):
     """A server that stops to speak HTTP is told as that, also where it did before."""
-    server = serve(lambda received: [_sent(b"220 mail\r\n")] if received.number else [answer(b"first")])
-    _fetch(engine, server)
+    server = serve(lambda received: [_sent(b"220 mail\r\n")] if received.number > 1 else [answer(b"first")])
+    _open_two(engine, server)
 
     error = _error_of(engine, server)
 
     assert type(error) is ProtocolError
     assert "220 mail" in str(error)
-    assert len(server.received) == 3
+    assert len(server.received) == 4
 
 
 @pytest.mark.parametrize("ending", [CLOSE, {"rst": True}], ids=["fin", "rst"])
@@ -382,8 +408,9 @@ def test_requests_beyond_the_limit_wait_in_a_queue(serve):
     with Engine(max_in_flight=3) as engine:
         wait([engine.submit(_post(server), deadline_seconds=20) for _ in range(30)])
 
-    assert len(server.received) == 30
-    assert server.counts().connections == 3
+    counts = server.counts()
+    assert (counts.requests, counts.most_in_flight) == (30, 3)
+    assert counts.connections <= 6
 
 
 # Size and packing
@@ -850,7 +877,7 @@ with Engine() as engine:
 """)
 
     assert (done.stdout, done.stderr, done.returncode) == ("over\n", "", 0)
-    assert server.counts().connections == 5
+    assert server.counts().connections <= 2 * 5
 
 
 def test_program_that_ends_with_an_open_engine_ends_cleanly(serve):
