@@ -162,7 +162,15 @@ class DeadlineExceededError(TectonError):
 
 
 class ProtocolError(TectonError):
-    """What came back is not an HTTP answer."""
+    """What came back is not an HTTP answer.
+
+    Attributes
+    ----------
+    is_noise
+        Whether it is not even a line of text, as another service would greet: damaged on the way, perhaps.
+    """
+
+    is_noise = False
 
 
 class DecodeError(TectonError, ValueError):
