@@ -156,8 +156,8 @@ def _wait(run: BatchRun, place: Place | None = None) -> FeatureBatch:
             except TimeoutError:
                 if job.is_over:
                     raise
-                if place is not None and not place.is_wanted():
-                    place.give_up()
+                if place is not None:
+                    place.check_wanted()
     finally:
         # What is left early, by an interrupt too, sends nothing any more.
         job.cancel()

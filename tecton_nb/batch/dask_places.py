@@ -11,9 +11,9 @@ import threading
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final, NoReturn, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
-from ..exceptions import BatchStoppedError, SettingsError, quoted
+from ..exceptions import SettingsError, quoted
 
 if TYPE_CHECKING:
     import distributed
@@ -27,19 +27,14 @@ class HerePlace:
 
     name = "this process"
 
-    def is_wanted(self) -> bool:
-        """Whether anybody waits for the partition still; a scheduler without a cluster does not say."""
-        return True
+    def check_wanted(self) -> None:
+        """Go on: a scheduler without a cluster does not say whether anybody still waits for the partition."""
 
     @contextmanager
     def lease(self, call: str, leases: int) -> Iterator[None]:
         """Hold one of the leases of a call."""
         with _LEASES.of(call, leases):
             yield
-
-    def give_up(self) -> NoReturn:
-        """End a partition that is not wanted any more."""
-        raise BatchStoppedError("The partition is not wanted any more.")
 
 
 class WorkerPlace:
@@ -56,10 +51,19 @@ class WorkerPlace:
         self._key = worker.get_current_task()
         self.name = f"the Dask worker {quoted(worker.address)}"
 
-    def is_wanted(self) -> bool:
-        """Whether anybody waits for the partition still: Dask itself lets a running task go on when it is cancelled."""
+    def check_wanted(self) -> None:
+        """End the task if nobody waits for the partition any more: Dask itself lets what it cancels go on.
+
+        Raises
+        ------
+        distributed.Reschedule
+            To end it; should the partition be wanted again by now, Dask starts anew.
+        """
+        from distributed import Reschedule
+
         task = self._worker.state.tasks.get(self._key)
-        return task is not None and task.state != "cancelled" and self._worker.status.name in _AT_WORK
+        if task is None or task.state == "cancelled" or self._worker.status.name not in _AT_WORK:
+            raise Reschedule
 
     @contextmanager
     def lease(self, call: str, leases: int) -> Iterator[None]:
@@ -69,8 +73,7 @@ class WorkerPlace:
         semaphore = Semaphore(max_leases=leases, name=f"tecton_nb {call}")
         try:
             while not semaphore.acquire(timeout=_LOOK_SECONDS):
-                if not self.is_wanted():
-                    self.give_up()
+                self.check_wanted()
             try:
                 yield
             finally:
@@ -81,12 +84,6 @@ class WorkerPlace:
             refreshing = getattr(semaphore, "refresh_callback", None)
             if refreshing is not None:
                 semaphore.loop.add_callback(refreshing.stop)
-
-    def give_up(self) -> NoReturn:
-        """End a partition that is not wanted any more; if it is again by now, Dask starts anew."""
-        from distributed import Reschedule
-
-        raise Reschedule
 
 
 Place: TypeAlias = HerePlace | WorkerPlace

@@ -197,6 +197,15 @@ def test_worker_without_a_key_says_what_to_set(far, cluster):
     assert _sent_keys(found) == set()
 
 
+def test_worker_that_cannot_read_the_key_file_says_so(far, tmp_path):
+    """Where the file that a profile names is not on the worker, the error names the worker and the file."""
+    found = far()
+    found.client._core.connection.key.place = KeyPlace(file=str(tmp_path / "key"))
+
+    with pytest.raises(SettingsError, match=r"On the Dask worker 'tcp://127.*: Cannot read the API key from .*key"):
+        found.get_features_batch(_keys(["a"], 1)).compute()
+
+
 def test_key_may_stand_in_the_workers_dask_configuration(far, cluster):
     """A key under tecton_nb.api_key in the workers' own configuration is used where the environment has none."""
     found = far()
