@@ -254,6 +254,14 @@ def did_you_mean(name: object, known: Iterable[object]) -> str:
     return f" Did you mean {quoted(close[0])}?" if close else ""
 
 
+def missing_column(what: str, name: object, found: Iterable[object]) -> InputError:
+    """Return the error for a frame of `what` (in the plural) that lacks a column."""
+    columns = list(found)
+    return InputError(
+        f"The {what} have no column {quoted(name)}. Columns found: {listed(columns)}.{did_you_mean(name, columns)}"
+    )
+
+
 def full_stop(text: str) -> str:
     """Return the text with a full stop at its end, unless it ends a sentence already."""
     return text if text.endswith((".", "?", "!", "…")) else text + "."
