@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from canned import KEY, Asked, CannedServer, Reply
+from fault_server import FaultServer
 
 import tecton_nb as tnb
 
@@ -86,3 +87,14 @@ def resources() -> Callable[[], tuple[int, int]]:
         return threading.active_count(), len(os.listdir("/proc/self/fd"))
 
     return count
+
+
+@pytest.fixture
+def serve() -> Iterator[Callable[..., FaultServer]]:
+    """Start a fault server with a plan; it stops when the test ends."""
+    with ExitStack() as stack:
+
+        def start(plan: Any, **options: Any) -> FaultServer:
+            return stack.enter_context(FaultServer(plan, **options))
+
+        yield start

@@ -39,17 +39,6 @@ def far(far_process: FaultProcess) -> Callable[[Any], FaultProcess]:
 
 
 @pytest.fixture
-def near() -> Iterator[Callable[..., FaultServer]]:
-    """Start a fault server on a thread; it stops when the test ends."""
-    with ExitStack() as stack:
-
-        def start(plan: Any, **options: Any) -> FaultServer:
-            return stack.enter_context(FaultServer(plan, **options))
-
-        yield start
-
-
-@pytest.fixture
 def take() -> Iterator[Callable[..., tnb.FeatureService]]:
     """Take the feature service of a fault server in hand; the server has counted nothing then."""
     with ExitStack() as stack:

@@ -55,11 +55,11 @@ def _features_of(case: dict[str, Any]) -> list[Any]:
     return [int(number), share, text]
 
 
-def test_every_case_of_the_corpus_spoils_its_own_row_only(near, take):
+def test_every_case_of_the_corpus_spoils_its_own_row_only(serve, take):
     """Whatever a server does with some rows, each has its value or a typed error, and all the others are right."""
     cases = dict(enumerate(TABLE, FIRST))
-    other = near([answer(b"{}")])
-    server = near(Features(by_key={key: (case["steps"],) for key, case in cases.items()}), other_port=other.port)
+    other = serve([answer(b"{}")])
+    server = serve(Features(by_key={key: (case["steps"],) for key, case in cases.items()}), other_port=other.port)
     asked = rows(len(cases) * 25)
     asked.loc[::25, "k"] = list(cases)
     service = take(server)
@@ -89,10 +89,10 @@ def test_every_case_of_the_corpus_spoils_its_own_row_only(near, take):
 
 @pytest.mark.parametrize("code", [502, 503, 504])
 @pytest.mark.parametrize("body", [b'{"message":"busy"}', b"<html><title>Busy</title></html>", b""])
-def test_server_that_is_busy_for_a_moment_costs_no_row(near, take, code, body):
+def test_server_that_is_busy_for_a_moment_costs_no_row(serve, take, code, body):
     """A 502, 503 or 504 is asked again, whatever its body is; the status stands in the error where it stays."""
     busy = [status(code, body=body)]
-    server = near(Features(by_key={1: (busy, None), 2: (busy, busy, busy, None), 3: (busy,)}))
+    server = serve(Features(by_key={1: (busy, None), 2: (busy, busy, busy, None), 3: (busy,)}))
 
     batch = take(server).get_features_batch(rows(5), rows_per_call=1)
 
@@ -102,9 +102,9 @@ def test_server_that_is_busy_for_a_moment_costs_no_row(near, take, code, body):
     assert server.counts().asked == {"0": 1, "1": 2, "2": 4, "3": 4, "4": 1}
 
 
-def test_internal_error_is_tried_once_more(near, take):
+def test_internal_error_is_tried_once_more(serve, take):
     """A 500 gets one retry: two requests, and the row has its status."""
-    server = near(Features(by_key={1: ([status(500)],), 2: ([status(500)], None)}))
+    server = serve(Features(by_key={1: ([status(500)],), 2: ([status(500)], None)}))
 
     batch = take(server).get_features_batch(rows(4), rows_per_call=1)
 
@@ -114,9 +114,9 @@ def test_internal_error_is_tried_once_more(near, take):
 
 @pytest.mark.parametrize("code", [400, 404, 405, 409, 418, 422, 499])
 @pytest.mark.parametrize("body", [b'{"message":"x","code":3}', b"<html>", b"", b"\xff\xfe", b"[1]", b'{"message":7}'])
-def test_refusal_is_told_as_it_is_and_not_repeated(near, take, code, body):
+def test_refusal_is_told_as_it_is_and_not_repeated(serve, take, code, body):
     """A 4xx is the answer: one request, and no body hides the status."""
-    server = near(Features(by_key={1: ([status(code, body=body)],)}))
+    server = serve(Features(by_key={1: ([status(code, body=body)],)}))
 
     batch = take(server).get_features_batch(rows(3), rows_per_call=1)
 
@@ -126,9 +126,9 @@ def test_refusal_is_told_as_it_is_and_not_repeated(near, take, code, body):
 
 
 @pytest.mark.parametrize("case", [c for c in CASES if c["outcome"] == "error:auth"], ids=lambda case: case["id"])
-def test_refused_key_ends_the_run(near, take, case):
+def test_refused_key_ends_the_run(serve, take, case):
     """A 401 or 403 at the first of 10,000 rows costs no more requests than are in flight, whatever its body is."""
-    server = near(Features(faults=(Fault(1.0, case["steps"]),)))
+    server = serve(Features(faults=(Fault(1.0, case["steps"]),)))
 
     batch = take(server).get_features_batch(rows(10_000), concurrency=32, rows_per_call=1)
 
@@ -149,10 +149,10 @@ HANGS: tuple[Steps, ...] = (
 )
 
 
-def test_rows_that_hang_are_given_up_and_harm_no_other(near, take):
+def test_rows_that_hang_are_given_up_and_harm_no_other(serve, take):
     """However slowly a server answers, the deadline is for a whole attempt; every other row is right."""
     hanging = dict(enumerate(HANGS, 3))
-    server = near(Features(by_key={key: (steps,) for key, steps in hanging.items()}))
+    server = serve(Features(by_key={key: (steps,) for key, steps in hanging.items()}))
 
     batch = take(server).get_features_batch(rows(60), concurrency=8, rows_per_call=1, deadline_seconds=0.5)
 
@@ -163,10 +163,10 @@ def test_rows_that_hang_are_given_up_and_harm_no_other(near, take):
     assert batch.calls()["client_time_seconds"].max() < 5
 
 
-def test_answer_that_comes_too_late_reaches_no_other_row(near, take):
+def test_answer_that_comes_too_late_reaches_no_other_row(serve, take):
     """What arrives after its deadline is read by nobody, however many rows follow."""
     late = [{"sleep": 0.5}, {"right": 1}, {"right": 1}]
-    server = near(Features(by_key=dict.fromkeys(range(0, 400, 40), (late, None))))
+    server = serve(Features(by_key=dict.fromkeys(range(0, 400, 40), (late, None))))
 
     batch = take(server).get_features_batch(rows(400), concurrency=4, rows_per_call=1, deadline_seconds=0.3)
 
@@ -174,9 +174,9 @@ def test_answer_that_comes_too_late_reaches_no_other_row(near, take):
     assert missing_rows(batch.to_pandas()) == []
 
 
-def test_server_that_never_reads_is_given_up(near, take):
+def test_server_that_never_reads_is_given_up(serve, take):
     """A server that accepts and does nothing ends every row with a typed error, in time."""
-    server = near(Features())
+    server = serve(Features())
     service = take(server)
     server.change([{"no_read": True}, STALL])
 
@@ -185,9 +185,9 @@ def test_server_that_never_reads_is_given_up(near, take):
     assert batch.errors()["exception"].tolist() == ["DeadlineExceededError"] * 8
 
 
-def test_connections_that_swallow_requests_are_replaced(near, take):
+def test_connections_that_swallow_requests_are_replaced(serve, take):
     """When every kept connection is dead but open, as after a change of network, the rows still come."""
-    server = near(Features(before_each=[{"gather": 8}]))
+    server = serve(Features(before_each=[{"gather": 8}]))
     service = take(server)
     service.get_features_batch(rows(8), concurrency=8, rows_per_call=1)
     server.change(Swallowing(old=server.counts().connections))
@@ -221,9 +221,9 @@ class Swallowing:
     ],
     ids=["login page", "error body", "wrong type"],
 )
-def test_page_instead_of_an_answer_is_shown_and_not_repeated(near, take, steps, words):
+def test_page_instead_of_an_answer_is_shown_and_not_repeated(serve, take, steps, words):
     """A login page or an error that comes as a success is told by what it says, after one request."""
-    server = near(Features(by_key={1: (steps,)}))
+    server = serve(Features(by_key={1: (steps,)}))
 
     batch = take(server).get_features_batch(rows(3), rows_per_call=1)
 
@@ -248,12 +248,12 @@ POISON = {
 }
 
 
-def test_poisoned_answers_spoil_their_own_rows_only(near, take):
+def test_poisoned_answers_spoil_their_own_rows_only(serve, take):
     """A value that means nothing is a typed error of its row, never a shift, a guess or the end of a batch."""
     keys = {7 * i + 3: body for i, body in enumerate(POISON.values())}
     plan = Features(by_key={key: ([answer(_whole(body))],) for key, body in keys.items()})
 
-    batch = take(near(plan)).get_features_batch(rows(200), rows_per_call=1)
+    batch = take(serve(plan)).get_features_batch(rows(200), rows_per_call=1)
 
     found = batch.to_pandas()
     poisoned = [key for key, body in keys.items() if body != POISON["duplicate keys"]]
@@ -320,11 +320,11 @@ with tnb.TectonClient(<url>, "k" * 20, "prod") as client:
 
 @pytest.mark.parametrize("code", [301, 302, 303, 307, 308])
 @pytest.mark.parametrize("target", ["{other}/steal", "//127.0.0.1:{port}/steal", "/elsewhere", ""])
-def test_redirect_is_refused_and_says_where_to(near, take, code, target):
+def test_redirect_is_refused_and_says_where_to(serve, take, code, target):
     """Nothing is sent to where a redirect points: the other server sees no request, the error names it."""
-    other = near([answer(b"{}")])
+    other = serve([answer(b"{}")])
     location = target.format(other=other.url, port=other.port)
-    server = near(Features(by_key={1: ([answer(b"", f"{code} X", f"Location: {location}")],)}))
+    server = serve(Features(by_key={1: ([answer(b"", f"{code} X", f"Location: {location}")],)}))
 
     batch = take(server).get_features_batch(rows(3), rows_per_call=1)
 

@@ -53,9 +53,9 @@ class Closing:
         return [*Features()(asked), self.ending]
 
 
-def test_refused_connection_is_tried_three_times(near, take):
+def test_refused_connection_is_tried_three_times(serve, take):
     """An address where nothing listens any more: two retries, then a sentence that names it."""
-    server = near(Features())
+    server = serve(Features())
     service = take(server)
     server.close()
 
@@ -154,9 +154,9 @@ def trusting(tmp_path, monkeypatch) -> Callable[[FaultServer], tnb.TectonClient]
     ],
     ids=["unknown authority", "wrong host", "expired", "old TLS", "plain http"],
 )
-def test_server_that_proves_nothing_ends_the_run_at_its_first_connection(near, trusting, context, plan, words):
+def test_server_that_proves_nothing_ends_the_run_at_its_first_connection(serve, trusting, context, plan, words):
     """A bad certificate is no accident: one connection, no retry, every row an error, and checks stay on."""
-    server = near(Features(), tls=_context(AUTHORITY))
+    server = serve(Features(), tls=_context(AUTHORITY))
     with trusting(server) as client:
         service = client.feature_service(SERVICE)
         server.pretend(context())

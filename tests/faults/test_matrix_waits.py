@@ -55,9 +55,9 @@ def test_every_worker_waits_as_long_as_the_server_asks(far, take, refusal, secon
 
 
 @pytest.mark.parametrize("value", ["61", "3600", "99999999999999999999", "Fri, 31 Dec 2100 23:59:59 GMT"])
-def test_wait_that_nobody_would_want_ends_the_row_at_once(near, take, value):
+def test_wait_that_nobody_would_want_ends_the_row_at_once(serve, take, value):
     """A Retry-After beyond a minute is told and not waited for; the other rows go on."""
-    server = near(Features(by_key={1: ([status(503, f"Retry-After: {value}")],)}))
+    server = serve(Features(by_key={1: ([status(503, f"Retry-After: {value}")],)}))
 
     batch = take(server).get_features_batch(rows(4), rows_per_call=1)
 
