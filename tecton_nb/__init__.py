@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     )
     from .client.service import AsyncFeatureService, FeatureService
     from .client.sync import TectonClient
+    from .compare.compared import compare_features
+    from .compare.comparison import Comparison
     from .connect import connect
     from .frames.parquet import read_parquet, write_parquet
     from .metrics.scrape import Scrape
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "AsyncFeatureService": "client.service",
     "AsyncTectonClient": "client.aio",
+    "Comparison": "compare.comparison",
     "FeatureBatch": "batch.result",
     "FeatureService": "client.service",
     "GetFeatureServiceMetadataResponse": "client.replies",
@@ -49,6 +52,7 @@ _HOMES = {
     "Scrape": "metrics.scrape",
     "TectonClient": "client.sync",
     "columns": "",
+    "compare_features": "compare.compared",
     "connect": "connect",
     "exceptions": "",
     "local": "",
@@ -61,6 +65,7 @@ _HOMES = {
 __all__ = [
     "AsyncFeatureService",
     "AsyncTectonClient",
+    "Comparison",
     "FeatureBatch",
     "FeatureService",
     "GetFeatureServiceMetadataResponse",
@@ -73,6 +78,7 @@ __all__ = [
     "Scrape",
     "TectonClient",
     "columns",
+    "compare_features",
     "connect",
     "exceptions",
     "local",
