@@ -6,10 +6,10 @@ import math
 import os
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from typing import Protocol
 
 from tqdm.auto import tqdm
 
@@ -31,15 +31,13 @@ def collect(
 ) -> list[datetime]:
     """Scrape and record until it is enough or an interrupt comes; return when the scrapes were started."""
     started: list[datetime] = []
-    is_shown = progress and _is_somebody_looking()
-    with suppress(KeyboardInterrupt), tqdm(total=count, unit=" scrapes", disable=not is_shown) as bar:
+    with suppress(KeyboardInterrupt), _telling(count, progress and _is_somebody_looking()) as tell:
         for _ in _ticks(step_seconds, count, math.inf if until_ms is None else until_ms / 1000):
-            started.append(_scrape_once(client, recorder, bar))
-            bar.update()
+            started.append(_scrape_once(client, recorder, tell))
     return started
 
 
-def _scrape_once(client: Scraped, recorder: Recorder, bar: Any) -> datetime:
+def _scrape_once(client: Scraped, recorder: Recorder, tell: Callable[[str], None]) -> datetime:
     started_at, clock = datetime.now(UTC), time.perf_counter()
     try:
         scrape = client.get_metrics()
@@ -48,11 +46,26 @@ def _scrape_once(client: Scraped, recorder: Recorder, bar: Any) -> datetime:
         raise
     except TectonError as error:
         recorder.record_failure(started_at, time.perf_counter() - clock, error)
-        bar.set_postfix_str(f"failed: {shown(error, 60)}")
+        tell(f"failed: {shown(error, 60)}")
         return started_at
-    new = recorder.record(scrape)
-    bar.set_postfix_str(f"{new:,} new samples")
+    tell(f"{recorder.record(scrape):,} new samples")
     return scrape.scraped_at
+
+
+@contextmanager
+def _telling(count: int | None, is_shown: bool) -> Iterator[Callable[[str], None]]:
+    """Yield what counts a scrape on a bar, with a word about it."""
+    if not is_shown:
+        # tqdm has a thread of its own, so there is none where nobody looks.
+        yield lambda _: None
+        return
+    with tqdm(total=count, unit=" scrapes") as bar:
+
+        def tell(text: str) -> None:
+            bar.set_postfix_str(text, refresh=False)
+            bar.update()
+
+        yield tell
 
 
 def _is_somebody_looking() -> bool:
