@@ -12,7 +12,7 @@ help:
 	@echo "make demo        fetch the features of real flights, write demo-output/"
 	@echo "make lab         open the notebooks in JupyterLab"
 	@echo "make test        set up and run everything that CI runs"
-	@echo "make benchmarks  measure the embedded server beside the framework it stands on"
+	@echo "make benchmarks  measure the embedded server and metrics beside what they stand on"
 	@echo "make regenerate  run the notebooks anew and store their outputs"
 	@echo "make clean       remove what the other targets made"
 
@@ -45,6 +45,7 @@ notebooks: $(VENV)/.test
 
 benchmarks: $(VENV)/.test tools
 	$(BIN)/python tests/benchmarks/bench_server.py
+	$(BIN)/python tests/benchmarks/bench_metrics.py
 
 regenerate: $(VENV)/.test
 	$(BIN)/python notebooks/regenerate.py

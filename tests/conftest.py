@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import gc
+import os
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from typing import Any
@@ -72,3 +75,14 @@ def service(ours: Callable[..., tnb.TectonClient]) -> Callable[..., tnb.FeatureS
         return found
 
     return start
+
+
+@pytest.fixture
+def resources() -> Callable[[], tuple[int, int]]:
+    """Count the threads and open files of this process."""
+
+    def count() -> tuple[int, int]:
+        gc.collect()
+        return threading.active_count(), len(os.listdir("/proc/self/fd"))
+
+    return count

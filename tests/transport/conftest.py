@@ -1,8 +1,5 @@
 from __future__ import annotations
 
-import gc
-import os
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from typing import Any
@@ -29,14 +26,3 @@ def engine() -> Iterator[Engine]:
     """An engine that is closed when the test ends."""
     with Engine() as engine:
         yield engine
-
-
-@pytest.fixture
-def resources() -> Callable[[], tuple[int, int]]:
-    """Count the threads and open files of this process."""
-
-    def count() -> tuple[int, int]:
-        gc.collect()
-        return threading.active_count(), len(os.listdir("/proc/self/fd"))
-
-    return count
