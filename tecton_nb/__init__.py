@@ -16,7 +16,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from . import columns, exceptions, local, metrics, plots
+    from . import columns, exceptions, experiments, local, metrics, plots
     from .batch.result import FeatureBatch
     from .client.aio import AsyncTectonClient
     from .client.replies import (
@@ -55,6 +55,7 @@ _HOMES = {
     "compare_features": "compare.compared",
     "connect": "connect",
     "exceptions": "",
+    "experiments": "",
     "local": "",
     "metrics": "",
     "plots": "",
@@ -81,6 +82,7 @@ __all__ = [
     "compare_features",
     "connect",
     "exceptions",
+    "experiments",
     "local",
     "metrics",
     "plots",

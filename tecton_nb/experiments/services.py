@@ -91,14 +91,12 @@ def compare_services(
     -------
     ServiceComparison
         Its `comparison` explains itself by the columns of `rows` too: differences that are all in one segment are
-        told so.
+        told so. Rows that fail raise nothing: they have the status FAILED.
 
     Raises
     ------
     InputError
         If a key is missing, a column is none that a side takes, or a recorded side has other rows.
-    TectonError
-        Rows that fail are no error: they have the status FAILED.
     """
     one, other = _asked(left, "left"), _asked(right, "right")
     live = [side for side in (one, other) if isinstance(side, Asked)]

@@ -226,6 +226,15 @@ def test_null_keys_belong_together():
     assert compare_features(left, left.iloc[::-1], on="k").equal
 
 
+def test_null_key_is_no_zero():
+    """A null among whole-number keys belongs to the other null, not to the key 0."""
+    left = pd.DataFrame({"k": pd.array([0, None], "Int64"), "x": [1, 2]})
+
+    found = compare_features(left, left.iloc[::-1].assign(x=[2, 5]), on="k")
+
+    assert found.mismatches()["right"].to_dict() == {0: 5}
+
+
 def test_features_on_one_side_are_told():
     """A feature that one side lacks is a difference in every row."""
     found = compare_features(one_row(x=1, y=2), one_row(x=1, z=3))
