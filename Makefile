@@ -12,7 +12,7 @@ help:
 	@echo "make demo        fetch the features of real flights, write demo-output/"
 	@echo "make lab         open the notebooks in JupyterLab"
 	@echo "make test        set up and run everything that CI runs"
-	@echo "make benchmarks  measure batches beside the official client, and the embedded server beside its framework"
+	@echo "make benchmarks  measure batches, the embedded server and metrics beside their peers"
 	@echo "make regenerate  run the notebooks anew and store their outputs"
 	@echo "make clean       remove what the other targets made"
 
@@ -46,6 +46,7 @@ notebooks: $(VENV)/.test
 benchmarks: $(VENV)/.test tools
 	$(BIN)/python tests/benchmarks/bench_server.py
 	$(BIN)/python tests/benchmarks/bench_batch.py
+	$(BIN)/python tests/benchmarks/bench_metrics.py
 
 regenerate: $(VENV)/.test
 	$(BIN)/python notebooks/regenerate.py

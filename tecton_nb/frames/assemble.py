@@ -6,13 +6,14 @@ A row is taken whole or refused whole, so one bad value never shifts or half-fil
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property, lru_cache
 from typing import Any, TypeAlias, cast
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+from pandas.api.extensions import ExtensionArray
 
 from .. import columns
 from ..exceptions import DecodeError, quoted
@@ -288,9 +289,11 @@ class FeatureColumns:
 
 
 def frame_of(
-    values: dict[str, list[object]], described: tuple[columns.Column, ...], index: pd.Index | None = None
+    values: Mapping[str, list[object] | ExtensionArray],
+    described: tuple[columns.Column, ...],
+    index: pd.Index | None = None,
 ) -> pd.DataFrame:
-    """Return a frame of the described columns, in their order and dtypes."""
+    """Return a frame of the described columns, in their order and dtypes; an array has its dtype already."""
     dtypes = columns.by_name(described)
     arrays = {name: _typed(values[name], dtype) for name, dtype in dtypes.items()}
     return _frame(arrays, pd.RangeIndex(len(next(iter(values.values())))) if index is None else index)
@@ -338,7 +341,9 @@ def _frame(arrays: dict[str, object], index: pd.Index) -> pd.DataFrame:
     return pd.DataFrame(arrays, index=index, copy=False)
 
 
-def _typed(values: list[Any], dtype: str) -> object:
+def _typed(values: list[Any] | ExtensionArray, dtype: str) -> object:
+    if isinstance(values, ExtensionArray):
+        return values
     if dtype.startswith("datetime64"):
         return moments([value if isinstance(value, int) else None for value in values])
     return pd.array(values, dtype=cast(Any, STRING_DTYPE if dtype == "string" else dtype))

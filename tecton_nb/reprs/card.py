@@ -27,6 +27,8 @@ class Section:
         Number of rows there are, where `rows` holds only the first ones.
     is_open
         Whether the HTML shows the table at once; the text always does.
+    limit
+        Number of rows that are shown, for pages that have room for more.
     """
 
     title: str
@@ -34,6 +36,7 @@ class Section:
     rows: tuple[tuple[object, ...], ...]
     total: int | None = None
     is_open: bool = True
+    limit: int = ROW_LIMIT
 
     @property
     def count(self) -> int:
@@ -43,11 +46,11 @@ class Section:
     @property
     def hidden(self) -> int:
         """Number of rows that are counted and not shown."""
-        return max(self.count - min(len(self.rows), ROW_LIMIT), 0)
+        return max(self.count - min(len(self.rows), self.limit), 0)
 
     def cells(self) -> list[list[Cell]]:
         """Return the cells of the rows that are shown."""
-        return [[cell_of(value) for value in row] for row in self.rows[:ROW_LIMIT]]
+        return [[cell_of(value) for value in row] for row in self.rows[: self.limit]]
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ int64 as text, structs as lists, nothing unknown in it. Any other answer is `Non
 
 from __future__ import annotations
 
+import re
 import secrets
 from collections.abc import Sequence
 from typing import Any, Literal, TypeAlias
@@ -21,9 +22,10 @@ _IRREGULAR = (Irregular, msgspec.MsgspecError, ValueError, RecursionError)
 # Stands for the metadata's features while the rest is decoded; no body can hold it.
 _STAND_IN = secrets.token_hex(16)
 _STAND_IN_JSON = f'"{_STAND_IN}"'.encode()
-_START = b'"metadata":{"features":'
-# What follows the metadata's features in a get-features answer.
-_END, _END_WITHOUT_SLO = b'],"sloInfo":{', b"]}}"
+# Servers differ in white space.
+_START = re.compile(rb'"metadata"\s*:\s*\{\s*"features"\s*:\s*')
+# What follows the metadata's features in a get-features answer, if anything does.
+_NEXT = b'"sloInfo"'
 # Features texts remembered for one schema: servers answer with few different ones, or with another one each time.
 _MOST_TEXTS = 1024
 _LONGEST_TEXT = 65_536
@@ -66,7 +68,10 @@ class QuickReader:
 
     def read(self, body: bytes) -> QuickRow | None:
         """Return the row of a get-features answer, `None` if it is not regular."""
-        start = body.find(_START) + len(_START)
+        found = _START.search(body)
+        if found is None:
+            return None
+        start = found.end()
         text, annotations = self._usual
         try:
             if not body.startswith(text, start):
@@ -89,7 +94,8 @@ class QuickReader:
 
     def _annotated(self, body: bytes, start: int) -> _Seen:
         """Return the metadata's features as they stand in the body from `start`, and what they say."""
-        end = body.rfind(_END, start) + 1 or body.rfind(_END_WITHOUT_SLO, start) + 1
+        behind = body.rfind(_NEXT, start)
+        end = body.rfind(b"]", start, behind if behind >= 0 else len(body)) + 1
         # A small part of the text tells most texts apart, and hashing all of it would take long.
         key = body[start:end:16]
         seen = self._seen.get(key)
