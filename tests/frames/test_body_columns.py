@@ -94,7 +94,7 @@ def test_regular_answers_are_read_quickly_and_exactly(kinds, data):
 
 
 @pytest.mark.parametrize("kinds", SCHEMAS)
-@thorough(50)
+@thorough(80)
 @given(data=st.data())
 def test_odd_answers_mean_the_same_either_way(kinds, data):
     """Other spellings, wrong values, unknown members and changed schemas give the same cells or the same error."""
