@@ -29,11 +29,11 @@ SCHEMAS: list[list[Any]] = [
 WAYS = ("values", "values", "statuses", "times", "items", "slo", "order", "rows", "message", "spaces")
 _TEXTS = st.text(max_size=8) | st.sampled_from(["NaN", "null", "metadata", '"metadata":{"features":', "é\U0001f600"])
 _INT64_TEXTS = st.integers(-(2**63), 2**63 - 1).map(str) | st.integers(-20, 20).map(str)
-_ODD_NUMBERS = [
+ODD_NUMBERS = [
     *("1e3", "null", "007", "+5", " 7", "7 ", "", "1_0", "0x1F", "-0", "9223372036854775808", "1,2", "1.0", "٣", "NaN"),
     *(7, -0.0, 7.0, 1e3, 2**53 + 1, 2**63, True, None, [], {}, [1], "[1]", "-", "9" * 5000),
 ]
-_TIMES = [
+TIMES = [
     *("2024-05-01T00:00:00Z", "2024-05-01T10:20:30.5Z", "1999-12-31T23:59:59.123456789Z", "2024-02-29T00:00:00.000Z"),
     *("2023-02-29T00:00:00Z", "1500-01-01T00:00:00Z", "2262-04-11T23:47:16.854775807Z", "2024-05-01T24:00:00Z"),
     *("1677-09-21T00:12:43.145224192Z", "2024-05-01T10:00:00+02:00", "2024-05-01", "soon", "2024-05-01 10:00:00Z", ""),
@@ -76,7 +76,7 @@ def raw_values(kind: Any, *, odd: bool) -> st.SearchStrategy[Any]:
     regular = st.none() | _regular(kind, odd=odd)
     if not odd:
         return regular
-    return st.one_of(regular, st.sampled_from([*_ODD_NUMBERS, *_TIMES]), _spelled_otherwise(kind))
+    return st.one_of(regular, st.sampled_from([*ODD_NUMBERS, *TIMES]), _spelled_otherwise(kind))
 
 
 def _regular(kind: Any, *, odd: bool) -> st.SearchStrategy[Any]:
@@ -97,7 +97,7 @@ def _regular(kind: Any, *, odd: bool) -> st.SearchStrategy[Any]:
         "int64": _INT64_TEXTS,
         "float64": floats | st.integers(-(2**53), 2**53) | words,
         "float32": floats | st.integers(-(2**24), 2**24) | words,
-        "timestamp": st.sampled_from(_TIMES if odd else _TIMES[:4]),
+        "timestamp": st.sampled_from(TIMES if odd else TIMES[:4]),
     }
     return scalars.get(name, st.recursive(st.none() | st.integers() | st.text(max_size=3), st.lists, max_leaves=4))
 
@@ -147,7 +147,7 @@ def _item(draw: st.DrawFn, i: int, kind: Any, rows: int | None, ways: set[str]) 
     if draw(st.booleans()):
         item["status"] = draw(statuses) if rows is None else draw(st.lists(statuses, min_size=rows, max_size=rows))
     if draw(st.booleans()):
-        item["effectiveTime"] = draw(st.sampled_from([*_TIMES, 7, "x" * 300] if "times" in ways else _TIMES[:4]))
+        item["effectiveTime"] = draw(st.sampled_from([*TIMES, 7, "x" * 300] if "times" in ways else TIMES[:4]))
     if draw(st.integers(0, 5)) == 0:
         item |= {"type": "int64", "description": "what it is", "tags": {"owner": "me"}}
     if "items" in ways and draw(st.booleans()):
