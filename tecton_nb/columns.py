@@ -21,7 +21,7 @@ CACHED_PREFIX = "CACHED_"
 # With these the server, or the way to it, said nothing about the value.
 NO_ANSWER_STATUSES = (UNKNOWN_STATUS, TIME_OUT, FAILED, NOT_FETCHED)
 
-# What a comparison says of a cell; the first three are no mismatch.
+# What a comparison says of a cell.
 EQUAL = "equal"
 WITHIN_TOLERANCE = "within_tolerance"
 NO_ANSWER = "no_answer"
@@ -32,18 +32,9 @@ STATUS_DIFFERS = "status_differs"
 DTYPE_DIFFERS = "dtype_differs"
 ONLY_LEFT = "only_left"
 ONLY_RIGHT = "only_right"
-VERDICTS = (
-    EQUAL,
-    WITHIN_TOLERANCE,
-    NO_ANSWER,
-    DIFFERENT_VALUE,
-    NULL_AGAINST_VALUE,
-    NAN_AGAINST_NULL,
-    STATUS_DIFFERS,
-    DTYPE_DIFFERS,
-    ONLY_LEFT,
-    ONLY_RIGHT,
-)
+NO_MISMATCH = (EQUAL, WITHIN_TOLERANCE, NO_ANSWER)
+MISMATCH = (DIFFERENT_VALUE, NULL_AGAINST_VALUE, NAN_AGAINST_NULL, STATUS_DIFFERS, DTYPE_DIFFERS, ONLY_LEFT, ONLY_RIGHT)
+VERDICTS = (*NO_MISMATCH, *MISMATCH)
 
 
 # Columns of samples of metrics that are no labels.
@@ -331,7 +322,7 @@ COMPARISON_SUMMARY = (
 
 MISMATCHES = (
     Column("feature", "string", "full name of the feature"),
-    Column("verdict", "string", "one of columns.VERDICTS that is a mismatch"),
+    Column("verdict", "string", "one of columns.MISMATCH"),
     Column("left", "object", "the left value as a Python object; None where it is null or not there"),
     Column("right", "object", "the right value as a Python object; None where it is null or not there"),
     Column("difference", "Float64", "right minus left; numbers as they are, times in seconds"),

@@ -18,7 +18,6 @@ from .tables import match_ratio, mismatches_of
 Counts: TypeAlias = Mapping[str, int]
 _FEATURES_IN_PAGE = 50
 _ROWS_PER_FEATURE = 20
-_NO_MISMATCH = (columns.EQUAL, columns.WITHIN_TOLERANCE, columns.NO_ANSWER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +57,7 @@ def card_of(verdict: Verdict, why: pd.DataFrame) -> Card:
 
 def mismatch_words(counts: Counts) -> str:
     """Return how many cells differ in which way: ``12 different value, 3 null against value``."""
-    found = ((name, count) for name, count in counts.items() if count and name not in _NO_MISMATCH)
+    found = ((name, count) for name, count in counts.items() if count and name in columns.MISMATCH)
     return ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in found)
 
 

@@ -18,15 +18,6 @@ from .text import draw_literally, label_text
 FEATURE_LIMIT = 20
 _NAME_LIMIT = 48
 _INCHES_PER_FEATURE = 0.28
-_MISMATCHES = (
-    columns.DIFFERENT_VALUE,
-    columns.NULL_AGAINST_VALUE,
-    columns.NAN_AGAINST_NULL,
-    columns.STATUS_DIFFERS,
-    columns.DTYPE_DIFFERS,
-    columns.ONLY_LEFT,
-    columns.ONLY_RIGHT,
-)
 _HATCHES = ("", "///", "...", "\\\\\\", "xxx", "---", "++")
 # Where a population stability index is usually called a change, and a shift.
 _PSI_MARKS = (0.1, 0.25)
@@ -49,7 +40,7 @@ def plot_mismatches(summary: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     InputError
         If a column is missing.
     """
-    _check(summary, ("feature", "cells", "mismatches", *_MISMATCHES), "comparison.summary()")
+    _check(summary, ("feature", "cells", "mismatches", *columns.MISMATCH), "comparison.summary()")
     differing = summary[summary["mismatches"] > 0].sort_values("mismatches", ascending=False, kind="stable")
     drawn = differing.head(FEATURE_LIMIT)
     title = _mismatch_title(len(differing), len(summary))
@@ -169,7 +160,7 @@ def _name_features(ax: Axes, names: Sequence[str]) -> None:
 
 def _draw_bars(ax: Axes, drawn: pd.DataFrame) -> None:
     start = np.zeros(len(drawn))
-    for place, verdict in enumerate(_MISMATCHES):
+    for place, verdict in enumerate(columns.MISMATCH):
         share = (drawn[verdict] / drawn["cells"]).to_numpy(dtype=np.float64) * 100
         if share.any():
             colour = _fill(ax, place)
@@ -283,7 +274,7 @@ def _pair_title(features: pd.Series, is_same: np.ndarray, is_drawn: np.ndarray) 
 def _mismatch_words(drawn: pd.DataFrame) -> list[str]:
     words = []
     for row in drawn.to_dict("records"):
-        kinds = [f"{row[verdict]:,} {verdict.replace('_', ' ')}" for verdict in _MISMATCHES if row[verdict]]
+        kinds = [f"{row[verdict]:,} {verdict.replace('_', ' ')}" for verdict in columns.MISMATCH if row[verdict]]
         share = human_percent(row["mismatches"] / row["cells"])
         words.append(f"{label_text(row['feature'], _NAME_LIMIT)} {share} ({', '.join(kinds)})")
     return words

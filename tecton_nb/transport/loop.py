@@ -196,7 +196,11 @@ class Loop:
         to the next request: a row would get the values of another one. Nothing in an answer tells whose it
         is, so a connection rests for as long as its last request took, and is left if it speaks unasked.
         """
-        if not self._idle or exchange.is_second_try:
+        if not self._idle:
+            return self._make()
+        if exchange.is_second_try:
+            # As a rule that of its first try, whose connection is gone.
+            self._idle.pop().close()
             return self._make()
         # Twice as many connections as requests are enough for that.
         if len(self._idle) <= len(self._running) + 1 and not self._idle[0].has_rested(time.monotonic()):

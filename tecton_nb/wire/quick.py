@@ -26,9 +26,9 @@ _STAND_IN_JSON = f'"{_STAND_IN}"'.encode()
 _START = re.compile(rb'"metadata"\s*:\s*\{\s*"features"\s*:\s*')
 # What follows the metadata's features in a get-features answer, if anything does.
 _NEXT = b'"sloInfo"'
-# Features texts remembered for one schema: servers answer with few different ones, or with another one each time.
-_MOST_TEXTS = 1024
-_LONGEST_TEXT = 65_536
+# Texts of the metadata's features remembered for one schema, in bytes: servers answer with few different ones, or
+# with another one each time.
+_MOST_BYTES = 4_000_000
 
 
 class Annotations:
@@ -62,6 +62,7 @@ class QuickReader:
     def __init__(self, schema: Sequence[NameAndType]) -> None:
         self._items = msgspec.json.Decoder(_items(schema, is_batch=False))
         self._seen: dict[bytes, _Seen] = {}
+        self._seen_bytes = 0
         self._usual: _Seen = (_STAND_IN_JSON, Annotations((), ()))
         single, batch = _message_types(schema)
         self._decode, self._decode_batch = msgspec.json.Decoder(single).decode, msgspec.json.Decoder(batch).decode
@@ -110,10 +111,10 @@ class QuickReader:
         return seen
 
     def _remember(self, key: bytes, seen: _Seen) -> None:
-        if len(self._seen) == _MOST_TEXTS:
-            self._seen.clear()
-        if len(seen[0]) <= _LONGEST_TEXT:
-            self._seen[key] = seen
+        self._seen_bytes += len(seen[0])
+        if self._seen_bytes > _MOST_BYTES:
+            self._seen, self._seen_bytes = {}, len(seen[0])
+        self._seen[key] = seen
 
     def _batch(self, message: Any) -> tuple[list[QuickRow], QuickSLO | None]:
         metadata, count = message.metadata, len(message.result)

@@ -358,7 +358,8 @@ with tnb.TectonClient(<url>, "k" * 20, "prod") as client:
         if i == 100:
             before = open_now()
         asked = rows(4, 10 * i)
-        found = service.get_features_batch(asked, concurrency=1 + i % 3).to_pandas()["fv.b"].dropna()
+        # One at a time keeps at most two connections: what is open beyond them was left behind.
+        found = service.get_features_batch(asked, concurrency=1).to_pandas()["fv.b"].dropna()
         assert found.tolist() == [f"row {10 * i + k}" for k in found.index], i
         if i % 20 == 0:
             other_client()

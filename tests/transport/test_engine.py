@@ -291,6 +291,17 @@ def test_close_race_on_every_kept_connection_costs_no_request(serve):
     assert len(server.received) == 40
 
 
+def test_connections_that_are_replaced_do_not_pile_up(engine, serve):
+    """However often a request goes out again on a new connection, no more are kept than before."""
+    noise = [_sent(b"noise\r\n")]
+    server = serve(lambda received: noise if received.number_on_connection else [answer(received.body)])
+
+    for _ in range(60):
+        assert _fetch(engine, server).status == 200
+
+    assert server.counts().most_open_connections <= 4
+
+
 @pytest.mark.parametrize("ending", [CLOSE, {"rst": True}], ids=["fin", "rst"])
 def test_server_that_never_answers_again_is_asked_twice_at_most(engine, serve, ending):
     """A request that fails on a kept connection is sent once more on a new one, and no more."""
