@@ -51,7 +51,7 @@ class ServicePicker(Panel):
         self._said, self._refused = place("status"), place("alert")
         line = ipywidgets.HBox([self._name, self._workspace])
         line.add_class("tnb-line")
-        super().__init__([line, self._said, self._refused], label="Feature service")
+        super().__init__([line, self._said, self._refused], label="Choice of a feature service")
         for control in (self._name, self._workspace):
             control.observe(self._changed, "value")
         self.refresh()
