@@ -45,7 +45,7 @@ OUTSIDE: dict[str, set[str]] = {
     "exceptions": set(),
     "columns": set(),
     "reprs": {"markupsafe"},
-    "wire": {"orjson", "prometheus_client"},
+    "wire": {"msgspec", "orjson", "prometheus_client"},
     "frames": PANDAS | {"orjson"},
     "transport": {"httpx", "pycurl", "certifi"},
     "batch": PANDAS | {"tqdm", "dask", "distributed"},

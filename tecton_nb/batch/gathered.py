@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from .. import columns
-from ..exceptions import BatchStoppedError, TectonError, TectonHttpException
+from ..exceptions import BatchStoppedError, DecodeError, TectonError, TectonHttpException
 from ..frames.assemble import FeatureColumns, Schema, frame_of
 from .call_log import CallLog
 from .plan import Plan
@@ -39,9 +39,12 @@ class Gathered:
         What was asked for.
     schema
         Names and types of the features.
+    readable
+        Makes an error about an answer fit to be seen.
     """
 
-    def __init__(self, plan: Plan, schema: Schema) -> None:
+    def __init__(self, plan: Plan, schema: Schema, readable: Callable[[DecodeError], DecodeError]) -> None:
+        self._readable = readable
         self.index = plan.index
         self.schema = schema
         self.calls_made = CallLog()
@@ -82,6 +85,17 @@ class Gathered:
         """End every row that has neither values nor an error."""
         self._failed[self.missing()] = len(self._failures)
         self._failures.append(Failure(error, 0))
+
+    def unreadable(self) -> dict[int, DecodeError]:
+        """Take back the rows whose values turned out to be wrong when many were looked at together, and say why."""
+        found = {
+            position: self._readable(error)
+            for position, error in self._table.settle().items()
+            if self._is_done[position]
+        }
+        self._is_done[list(found)] = False
+        self.done -= len(found)
+        return found
 
     def missing(self) -> np.ndarray[Any, np.dtype[np.bool_]]:
         """Return which of the different rows have neither values nor an error yet."""

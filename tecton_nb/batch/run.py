@@ -18,7 +18,7 @@ import numpy as np
 
 from ..exceptions import BatchStoppedError, DecodeError, LedgerError, TectonError
 from ..frames.assemble import Schema
-from ..transport.answers import http_error, readable
+from ..transport.answers import http_error, readable, without_key
 from ..transport.connection import Connection
 from ..transport.exchange import Lane
 from ..transport.messages import HttpAnswer
@@ -97,7 +97,7 @@ class BatchRun:
         self._governor = governor
         self._ledger = ledger
         self._clock = clock
-        self._gathered = Gathered(plan, settings.schema)
+        self._gathered = Gathered(plan, settings.schema, partial(without_key, key=settings.connection.key))
         self._keys = [ledger.key_of(read_row(row)) for row in plan.requests] if ledger else []
         self._resumed = self._resume()
         self._queue = Queue(np.flatnonzero(self._gathered.missing()).tolist(), self._rows_per_call())
@@ -194,6 +194,8 @@ class BatchRun:
         if self._ledger is not None:
             for kept in self._ledger.finished(self._keys):
                 self._gathered.take(kept.body, kept.positions, is_batch=kept.is_batch)
+            # What was kept and cannot be read is asked for again.
+            self._gathered.unreadable()
         return self._gathered.done
 
     def _pump(self) -> float | None:
@@ -318,6 +320,8 @@ class BatchRun:
             self._gathered.fail(unit.positions, unit.error or error, unit.attempts)
 
     def _end(self) -> None:
+        for position, error in self._gathered.unreadable().items():
+            self._gathered.fail([position], error, attempts=1)
         if self._rest is not None:
             self._gathered.fail_rest(self._rest)
         self._ended_at = self._clock()

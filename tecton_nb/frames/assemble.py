@@ -6,47 +6,81 @@ A row is taken whole or refused whole, so one bad value never shifts or half-fil
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
-from functools import lru_cache
-from typing import Any, cast
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property, lru_cache
+from typing import Any, TypeAlias, cast
 
+import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from .. import columns
-from ..exceptions import DecodeError, listed, quoted
+from ..exceptions import DecodeError, quoted
 from ..wire.codecs import FeatureValue, Misfit, codec
+from ..wire.quick import Annotations, QuickReader, QuickRow
+from ..wire.quick_messages import Irregular, QuickSLO, astuple
 from ..wire.responses import FeatureItem, FeaturesReply, NameAndType, read_get_features, read_get_features_batch
 from ..wire.slo import SLOInfo
 from ..wire.timestamps import parse_timestamp
-from ..wire.types import TIMESTAMP, JsonValue
+from ..wire.types import BOOLEAN, FLOAT64, INT64, STRING, TIMESTAMP, DataType, JsonValue
 from ..wire.values import decode_error
-from .dtypes import STRING_DTYPE, column_of, fits_nanoseconds, moments
+from .blocks import Blocks, KnownBlocks, Places, Positions, Schema
+from .dtypes import STRING_DTYPE, arrow_of, fits_nanoseconds, moments
+from .order import order_of
+from .raw import raw_column
 
-Schema = tuple[NameAndType, ...]
+__all__ = ["FeatureColumns", "Schema", "effective_moment", "frame_of", "schema_of", "spelled_status"]
+
+_DATA_TYPES = {"boolean": BOOLEAN, "Float64": FLOAT64, "Int64": INT64, "string": STRING}
+_SLO_SCHEMA = tuple(NameAndType(column.name, _DATA_TYPES[column.dtype]) for column in columns.SLO_INFO)
+# Rows that wait to become columns: enough to make it cheap, few enough to weigh nothing.
+_BLOCK = 512
+# Annotations whose numbers are remembered at most.
+_MOST_NOTED = 4096
+_GROWING = (
+    "_values",
+    "_statuses",
+    "_effective_times",
+    "_slo_infos",
+    "_value_at",
+    "_status_at",
+    "_effective_time_at",
+    "_slo_info_at",
+)
+# Position, place in its answer, and the row.
+_Record: TypeAlias = tuple[int, str, QuickRow]
 _LONGEST_TIME = len("2024-05-01T00:00:00.123456789+00:00")
 
 
 class FeatureColumns:
-    """Columns for `row_count` rows of one schema; rows may arrive in any order.
+    """Columns for `row_count` rows of one schema; rows may arrive in any order. One thread at a time.
 
     Parameters
     ----------
     schema
         Names and types of the features, in the order of the frames' columns.
     row_count
-        Rows of the frames; a row that never arrives is missing in every column.
+        Rows of the table; a row that never arrives is missing in every column.
     """
 
     def __init__(self, schema: Schema, row_count: int) -> None:
         self.schema = schema
         self.row_count = row_count
-        self._values: list[list[FeatureValue]] = [[None] * row_count for _ in schema]
-        self._statuses: list[list[str | None]] = [[None] * row_count for _ in schema]
-        self._effective_times: list[list[str | None]] = [[None] * row_count for _ in schema]
-        self._slo_infos: list[SLOInfo | None] = [None] * row_count
+        self._values = Blocks(schema)
+        self._statuses = KnownBlocks(tuple(NameAndType(item.name, STRING) for item in schema), _status_column)
+        self._effective_times = KnownBlocks(tuple(NameAndType(f.name, TIMESTAMP) for f in schema), _time_column)
+        self._slo_infos = Blocks(_SLO_SCHEMA)
+        self._value_at, self._status_at = Places(row_count), Places(row_count)
+        self._effective_time_at, self._slo_info_at = Places(row_count), Places(row_count)
+        # Rows that wait to become columns: with raw values, and with decoded ones.
+        self._raw: list[_Record] = []
+        self._decoded: list[_Record] = []
+        self._noted: dict[Annotations, tuple[int, int]] = {}
+        self._marks: dict[int, str] = {}
+        self._late: dict[int, DecodeError] = {}
 
-    def put(self, reply: FeaturesReply, positions: Sequence[int]) -> None:
-        """Take the rows of an answer; the i-th belongs at ``positions[i]``.
+    def put(self, reply: FeaturesReply, positions: Sequence[int | None]) -> None:
+        """Take the rows of an answer; the i-th belongs at ``positions[i]``, or nowhere if that is `None`.
 
         Raises
         ------
@@ -56,110 +90,201 @@ class FeatureColumns:
         """
         if len(reply.rows) != len(positions):
             raise DecodeError(f"The answer has {len(reply.rows)} rows for {len(positions)} requested.", "result")
-        order = _order(reply.features, self.schema)
-        decoded = [self._decode(row, order, _place(i, len(positions))) for i, row in enumerate(reply.rows)]
+        order = order_of(reply.features, self.schema)
+        values = [self._decode(row, order, _place(i, len(positions))) for i, row in enumerate(reply.rows)]
+        items = [reply.features[k] for k in order] if reply.features else [FeatureItem()] * len(self.schema)
+        effective_times = tuple([item.effective_time for item in items])
+        slos = [_quick_slo(info) for info in reply.slo_infos] if len(reply.slo_infos) == len(values) else None
         for i, position in enumerate(positions):
-            for column, value in zip(self._values, decoded[i], strict=True):
-                column[position] = value
-            self._put_metadata(reply, order, i, position)
-
-    def copied(self) -> FeatureColumns:
-        """Return it as it is now."""
-        return copy.deepcopy(self)
+            statuses = tuple([item.statuses[i] if item.statuses else None for item in items])
+            row = values[i], Annotations(statuses, effective_times), slos[i] if slos else None
+            self._append(self._decoded, position, _place(i, len(positions)), row)
 
     def put_body(self, body: bytes, positions: Sequence[int | None], *, is_batch: bool) -> SLOInfo | None:
-        """Take an answer as it came."""
-        reply = read_get_features_batch(body) if is_batch else read_get_features(body)
-        if len(reply.rows) != len(positions):
-            raise DecodeError(f"The answer has {len(reply.rows)} rows for {len(positions)} requested.", "result")
-        self.put(reply, [p for p in positions if p is not None])
-        return reply.slo_infos[0] if reply.slo_infos else None
+        """Take the rows of an answer as it came, and return the SLO information of the call.
+
+        Parameters
+        ----------
+        body
+            Answer of get-features, or of get-features-batch if `is_batch`.
+        positions
+            Where each requested row belongs; `None` for a row that nobody wants.
+
+        Returns
+        -------
+        SLOInfo or None
+            Of a batch answer that of the whole batch, or of its slowest row if it has none.
+
+        Raises
+        ------
+        DecodeError
+            As from reading the body and `put`; nothing is taken then. That a text is no int64 or no
+            time may show only in `settle`.
+        """
+        if is_batch:
+            return self._put_batch(body, positions)
+        row = self._reader.read(body) if self._reader else None
+        if row is None or len(positions) != 1:
+            return self._put_exactly(read_get_features(body), positions)
+        self._append(self._raw, positions[0], "result", row)
+        slo = row[2]
+        return slo if slo is None else slo.info()
+
+    def copied(self) -> FeatureColumns:
+        """Return them as they are now, to look at while rows go on arriving here."""
+        self._convert()
+        twin = copy.copy(self)
+        for name in _GROWING:
+            setattr(twin, name, getattr(self, name).copied())
+        twin._marks, twin._late = dict(self._marks), dict(self._late)
+        twin._raw, twin._decoded, twin._noted = [], [], {}
+        return twin
+
+    def settle(self) -> dict[int, DecodeError]:
+        """Return the errors of all rows that were found to be wrong after they had been taken, by position.
+
+        The texts of many rows are read at once, so a wrong one shows late. Its row is missing then and
+        marked ``FAILED``.
+        """
+        self._convert()
+        return dict(self._late)
 
     def mark(self, position: int, status: str) -> None:
         """Write one status, such as ``FAILED``, over the whole row."""
-        for column in self._statuses:
-            column[position] = status
+        self._marks[position] = status
 
-    def features(self, index: pd.Index, rows: Any = None) -> pd.DataFrame:
-        """Return the values: one column per feature, dtypes from the schema."""
-        pairs = zip(self.schema, self._values, strict=True)
-        return _shown(
-            _frame(
-                {item.name: column_of(values, item.data_type) for item, values in pairs}, pd.RangeIndex(self.row_count)
-            ),
-            index,
-            rows,
-        )
+    def features(self, index: pd.Index, rows: Positions | None = None) -> pd.DataFrame:
+        """Return the values: one column per feature, dtypes from the schema.
 
-    def statuses(self, index: pd.Index, rows: Any = None) -> pd.DataFrame:
-        """Return the serving status of each value as ``string``; missing where the server sent none."""
-        pairs = zip(self.schema, self._statuses, strict=True)
-        spelled = ((item.name, [spelled_status(status) for status in statuses]) for item, statuses in pairs)
-        return _shown(
-            _frame(
-                {name: pd.array(statuses, dtype=STRING_DTYPE) for name, statuses in spelled},
-                pd.RangeIndex(self.row_count),
-            ),
-            index,
-            rows,
-        )
+        Parameters
+        ----------
+        index
+            Index of the frame.
+        rows
+            Which row of the table each row of the frame shows, -1 for one that is missing; `None` means all in order.
+        """
+        self._convert()
+        return self._values.frame(self._value_at.shown(rows), index)
 
-    def effective_times(self, index: pd.Index, rows: Any = None) -> pd.DataFrame:
-        """Return the effective time of each value as ``datetime64[ns, UTC]``.
+    def statuses(self, index: pd.Index, rows: Positions | None = None) -> pd.DataFrame:
+        """Return the serving status of each value as ``string``; missing where the server sent none.
+
+        It is ``FAILED`` where `rows` is -1; see `features`.
+        """
+        self._convert()
+        width = len(self.schema)
+        failed, *marked = self._statuses.numbers([(s,) * width for s in (columns.FAILED, *self._marks.values())])
+        if marked:
+            self._status_at.set(np.array([*self._marks]), np.array(marked))
+        return self._statuses.frame(self._status_at.shown(rows, otherwise=failed), index)
+
+    def effective_times(self, index: pd.Index, rows: Positions | None = None) -> pd.DataFrame:
+        """Return the effective time of each value as ``datetime64[ns, UTC]``; for `rows` see `features`.
 
         NaT for realtime features, where none was asked for, and where the text names no time.
         """
-        pairs = zip(self.schema, self._effective_times, strict=True)
-        return _shown(
-            _frame(
-                {item.name: moments([effective_moment(text) for text in texts]) for item, texts in pairs},
-                pd.RangeIndex(self.row_count),
-            ),
-            index,
-            rows,
-        )
+        self._convert()
+        return self._effective_times.frame(self._effective_time_at.shown(rows), index)
 
-    def slo_info(self, index: pd.Index, rows: Any = None) -> pd.DataFrame:
-        """Return the columns of ``columns.SLO_INFO``, one row per row."""
-        return _shown(slo_frame(self._slo_infos, pd.RangeIndex(self.row_count)), index, rows)
+    def slo_info(self, index: pd.Index, rows: Positions | None = None) -> pd.DataFrame:
+        """Return the columns of ``columns.SLO_INFO``, one row per row; for `rows` see `features`."""
+        self._convert()
+        return self._slo_infos.frame(self._slo_info_at.shown(rows), index)
 
-    def _decode(self, row: list[JsonValue], order: Sequence[int], place: str) -> list[FeatureValue]:
-        if len(row) != len(self.schema):
+    @cached_property
+    def _reader(self) -> QuickReader | None:
+        try:
+            return QuickReader(self.schema)
+        except Irregular:
+            return None
+
+    def _put_batch(self, body: bytes, positions: Sequence[int | None]) -> SLOInfo | None:
+        found = self._reader.read_batch(body) if self._reader else None
+        if found is None or len(found[0]) != len(positions):
+            return self._put_exactly(read_get_features_batch(body), positions)
+        rows, whole = found
+        for i, (position, row) in enumerate(zip(positions, rows, strict=True)):
+            self._append(self._raw, position, _place(i, len(positions)), row)
+        return whole.info() if whole is not None else _slowest([slo.info() for _, _, slo in rows if slo is not None])
+
+    def _put_exactly(self, reply: FeaturesReply, positions: Sequence[int | None]) -> SLOInfo | None:
+        self.put(reply, positions)
+        return reply.batch_slo_info or _slowest(reply.slo_infos)
+
+    def _append(self, waiting: list[_Record], position: int | None, place: str, row: QuickRow) -> None:
+        if position is None:
+            return
+        if self._marks:
+            self._forget(position)
+        waiting.append((position, place, row))
+        if len(waiting) == _BLOCK:
+            self._convert()
+
+    def _forget(self, position: int) -> None:
+        self._marks.pop(position, None)
+        self._late.pop(position, None)
+
+    def _convert(self) -> None:
+        """Make columns of the rows that wait."""
+        raw, decoded = [*self._raw], [*self._decoded]
+        self._raw.clear()
+        self._decoded.clear()
+        if raw:
+            try:
+                self._keep(raw, [raw_column(values, kind) for values, kind in self._columns(raw)])
+            except Irregular:
+                decoded += self._one_by_one(raw)
+        if decoded:
+            self._keep(decoded, [arrow_of(values, kind) for values, kind in self._columns(decoded)])
+
+    def _columns(self, records: Sequence[_Record]) -> Iterator[tuple[Sequence[Any], DataType]]:
+        values = zip(*[row[0] for _, _, row in records], strict=True)
+        return zip(values, [item.data_type for item in self.schema], strict=True)
+
+    def _one_by_one(self, records: Sequence[_Record]) -> Iterator[_Record]:
+        """Yield the records with their values decoded; those that cannot be have failed."""
+        for position, place, (values, said, slo) in records:
+            self._forget(position)
+            try:
+                yield position, place, (self._decode(map(_json, values), range(len(values)), place), said, slo)
+            except DecodeError as error:
+                self._late[position] = error
+                self._marks[position] = columns.FAILED
+
+    def _keep(self, records: Sequence[_Record], arrays: Sequence[pa.Array]) -> None:
+        at, _, rows = zip(*records, strict=True)
+        _, annotations, slos = zip(*rows, strict=True)
+        positions = np.array(at)
+        self._value_at.set(positions, self._values.extend(arrays, len(records)))
+        self._keep_annotations(positions, annotations)
+        present = [slo for slo in slos if slo is not None]
+        if present:
+            numbers = self._slo_infos.extend(_slo_columns(present), len(present))
+            has_slo = slice(None) if len(present) == len(slos) else [slo is not None for slo in slos]
+            self._slo_info_at.set(positions[has_slo], numbers)
+
+    def _keep_annotations(self, positions: Positions, annotations: Sequence[Annotations]) -> None:
+        order = {one: i for i, one in enumerate(dict.fromkeys(annotations))}
+        if len(self._noted) > _MOST_NOTED:
+            self._noted = {}
+        if new := [one for one in order if one not in self._noted]:
+            statuses = self._statuses.numbers([one.statuses for one in new])
+            times = self._effective_times.numbers([one.effective_times for one in new])
+            self._noted.update(zip(new, zip(statuses.tolist(), times.tolist(), strict=True), strict=True))
+        numbers = np.array([self._noted[one] for one in order], dtype=np.int32)
+        which = np.fromiter(map(order.__getitem__, annotations), np.intp, len(annotations))
+        self._status_at.set(positions, numbers[which, 0])
+        self._effective_time_at.set(positions, numbers[which, 1])
+
+    def _decode(self, row: Iterable[JsonValue], order: Sequence[int], place: str) -> tuple[FeatureValue, ...]:
+        raw = [*row]
+        if len(raw) != len(self.schema):
             raise DecodeError(
-                f"`{place}.features` has {len(row)} values for the {len(self.schema)} features of the service.",
+                f"`{place}.features` has {len(raw)} values for the {len(self.schema)} features of the service.",
                 f"{place}.features",
             )
-        return [_decoded(row[k], item, f"{place}.features[{k}]") for k, item in zip(order, self.schema, strict=True)]
-
-    def _put_metadata(self, reply: FeaturesReply, order: Sequence[int], i: int, position: int) -> None:
-        if reply.features:
-            for column, k in enumerate(order):
-                item = reply.features[k]
-                self._statuses[column][position] = item.statuses[i] if item.statuses else None
-                self._effective_times[column][position] = item.effective_time
-        if len(reply.slo_infos) == len(reply.rows):
-            self._slo_infos[position] = reply.slo_infos[i]
-
-
-def _shown(frame: pd.DataFrame, index: pd.Index, rows: Any) -> pd.DataFrame:
-    if rows is not None:
-        frame = pd.DataFrame({name: frame[name].array.take(rows, allow_fill=True) for name in frame}, copy=False)
-    frame.index = index
-    return frame
-
-
-def slo_frame(slo_infos: Sequence[SLOInfo | None], index: pd.Index) -> pd.DataFrame:
-    """Return the columns of ``columns.SLO_INFO`` with one row per entry; `None` is a row of missing values."""
-    infos = [info if info is not None else SLOInfo() for info in slo_infos]
-    found: dict[str, list[object]] = {
-        "slo_eligible": [info.slo_eligible for info in infos],
-        "slo_server_time_seconds": [info.slo_server_time_seconds for info in infos],
-        "server_time_seconds": [info.server_time_seconds for info in infos],
-        "store_max_latency_seconds": [info.store_max_latency for info in infos],
-        "store_response_size_bytes": [info.store_response_size_bytes for info in infos],
-        "slo_ineligibility_reasons": [", ".join(info.slo_ineligibility_reasons or ()) or None for info in infos],
-    }
-    return frame_of(found, columns.SLO_INFO, index)
+        pairs = zip(order, self.schema, strict=True)
+        return tuple([_decoded(raw[k], item, f"{place}.features[{k}]") for k, item in pairs])
 
 
 def frame_of(
@@ -233,40 +358,48 @@ def _decoded(raw: JsonValue, item: NameAndType, where: str) -> FeatureValue:
     return value
 
 
-def _order(items: tuple[FeatureItem, ...], schema: Schema) -> Sequence[int]:
-    """Return where each feature of the schema stands in the answer, which may order them differently."""
-    if all(item.name is None for item in items):
-        return _by_position(items, schema)
-    places = {item.name: k for k, item in enumerate(items)}
-    names = {item.name: None for item in schema}
-    if places.keys() != names.keys():
-        gone, new = [n for n in names if n not in places], [n for n in places if n not in names]
-        raise DecodeError(
-            f"The features of the service changed: missing {listed(gone)}, new {listed(new)}. "
-            "Read the service's metadata again.",
-            "metadata.features",
-        )
-    order = [places[name] for name in names]
-    for k, wanted in zip(order, schema, strict=True):
-        _check_type(items[k], wanted, k)
-    return order
-
-
-def _by_position(items: Sequence[FeatureItem], schema: Schema) -> Sequence[int]:
-    # Without names only the types can tell that the features are not those of the schema; rows are counted elsewhere.
-    for k, (item, wanted) in enumerate(zip(items, schema, strict=False)):
-        _check_type(item, wanted, k)
-    return range(len(schema))
-
-
-def _check_type(item: FeatureItem, wanted: NameAndType, k: int) -> None:
-    if item.data_type is not None and item.data_type != wanted.data_type:
-        raise DecodeError(
-            f"Feature {quoted(wanted.name)} changed its type from {wanted.data_type} to {item.data_type}. "
-            "Read the service's metadata again.",
-            f"metadata.features[{k}].dataType",
-        )
-
-
 def _place(i: int, rows: int) -> str:
     return "result" if rows == 1 else f"result[{i}]"
+
+
+def _status_column(statuses: Sequence[str | None]) -> pa.Array:
+    return arrow_of([spelled_status(status) for status in statuses], STRING)
+
+
+def _time_column(texts: Sequence[str | None]) -> pa.Array:
+    try:
+        return raw_column(texts, TIMESTAMP)
+    except Irregular:
+        return arrow_of([effective_moment(text) for text in texts], TIMESTAMP)
+
+
+def _slo_columns(slos: Sequence[QuickSLO]) -> list[pa.Array]:
+    """Return the columns of ``columns.SLO_INFO``."""
+    eligible, reasons, slo_seconds, seconds, latency, sizes, old_sizes, _ = zip(*map(astuple, slos), strict=True)
+    texts = [", ".join(found) or None if found else None for found in reasons]
+    if None in sizes:
+        sizes = tuple([old if new is None else new for new, old in zip(sizes, old_sizes, strict=True)])
+    found = zip((eligible, slo_seconds, seconds, latency, sizes, texts), _SLO_SCHEMA, strict=True)
+    return [arrow_of(values, item.data_type) for values, item in found]
+
+
+def _json(raw: Any) -> JsonValue:
+    """Return a raw value as JSON has it: a struct as a list."""
+    if isinstance(raw, tuple | list):
+        return [_json(item) for item in raw]
+    return {name: _json(item) for name, item in raw.items()} if isinstance(raw, dict) else raw
+
+
+def _quick_slo(info: SLOInfo) -> QuickSLO:
+    return QuickSLO(
+        slo_eligible=info.slo_eligible,
+        slo_ineligibility_reasons=info.slo_ineligibility_reasons,
+        slo_server_time_seconds=info.slo_server_time_seconds,
+        server_time_seconds=info.server_time_seconds,
+        store_max_latency=info.store_max_latency,
+        store_response_size_bytes=info.store_response_size_bytes,
+    )
+
+
+def _slowest(infos: Sequence[SLOInfo]) -> SLOInfo | None:
+    return max(infos, key=lambda info: info.server_time_seconds or 0.0, default=None)

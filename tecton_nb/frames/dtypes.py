@@ -7,7 +7,7 @@ stays exact; arrays, structs and maps are Arrow-backed. NaN is a value and stays
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import orjson
@@ -82,28 +82,46 @@ def column_of(values: Sequence[FeatureValue], data_type: DataType) -> ExtensionA
 
     Every timestamp must have passed `fits_nanoseconds`.
     """
-    mask = np.fromiter((value is None for value in values), dtype=bool, count=len(values))
-    if data_type == INT64:
-        return pd.arrays.IntegerArray(_numbers(values, np.int64), mask)
-    if data_type in (FLOAT64, FLOAT32):
-        # Values and mask keep NaN and missing apart; a plain list would turn NaN into missing.
-        numbers = _numbers(values, np.float64 if data_type == FLOAT64 else np.float32)
-        return pd.arrays.FloatingArray(numbers, mask)
-    if data_type == BOOLEAN:
-        return pd.arrays.BooleanArray(_numbers(values, np.bool_), mask)
-    if data_type == TIMESTAMP:
-        return moments([value if isinstance(value, int) else None for value in values])
+    return pandas_of(arrow_of(values, data_type), data_type)
+
+
+def arrow_of(values: Sequence[FeatureValue], data_type: DataType) -> pa.Array:
+    """Return decoded values as an Arrow array; `None` becomes null, and NaN stays a value.
+
+    Text at the top is ``large_string``, so that a column may hold more than 2 GB of it.
+    """
     arrow_ready = _arrow_ready(data_type)
     plain = [arrow_ready(value) for value in values] if arrow_ready else values
+    return pa.array(plain, type=arrow_column_type(data_type), from_pandas=False)
+
+
+def arrow_column_type(data_type: DataType) -> pa.DataType:
+    """Return the Arrow type of a whole column."""
+    found = arrow_type(data_type)
+    return pa.large_string() if found == pa.string() else found
+
+
+def pandas_of(column: pa.Array, data_type: DataType) -> ExtensionArray:
+    """Return an Arrow array of `arrow_column_type` as a pandas array of ``dtype_of(data_type)``."""
     if isinstance(data_type, ArrayType | StructType | MapType):
-        return pd.arrays.ArrowExtensionArray(pa.array(plain, type=arrow_type(data_type), from_pandas=False))
-    return pd.array(plain, dtype=STRING_DTYPE)
+        return pd.arrays.ArrowExtensionArray(column)
+    if data_type == TIMESTAMP:
+        return _moments(_filled(column.view(pa.int64()), _NAT))
+    # Values and mask keep NaN and missing apart; pandas' own conversion would turn NaN into missing.
+    mask = np.array(column.is_null())
+    if data_type == INT64:
+        return pd.arrays.IntegerArray(_filled(column, 0), mask)
+    if data_type in (FLOAT64, FLOAT32):
+        return pd.arrays.FloatingArray(_filled(column, 0.0), mask)
+    if data_type == BOOLEAN:
+        return pd.arrays.BooleanArray(_filled(column, False), mask)
+    return _text(column)
 
 
 def moments(nanoseconds: Sequence[int | None]) -> ExtensionArray:
     """Return whole nanoseconds since the epoch as ``datetime64[ns, UTC]``; `None` becomes NaT."""
     numbers = np.fromiter((_NAT if n is None else n for n in nanoseconds), dtype=np.int64, count=len(nanoseconds))
-    return pd.DatetimeIndex(numbers.view("datetime64[ns]"), tz="UTC").array
+    return _moments(numbers)
 
 
 def fits_nanoseconds(value: FeatureValue, data_type: DataType) -> bool:
@@ -124,8 +142,18 @@ def to_timestamp(moment: EpochNanoseconds) -> pd.Timestamp:
     return pd.Timestamp(microseconds).tz_localize("UTC")
 
 
-def _numbers(values: Sequence[FeatureValue], dtype: Any) -> np.ndarray[Any, np.dtype[Any]]:
-    return np.fromiter((0 if value is None else value for value in values), dtype=dtype, count=len(values))
+def _text(column: pa.Array) -> ExtensionArray:
+    from_arrow = STRING_DTYPE.__from_arrow__  # type: ignore[attr-defined]  # the stubs leave it out
+    return cast(ExtensionArray, from_arrow(column))
+
+
+def _moments(numbers: np.ndarray[Any, np.dtype[np.int64]]) -> ExtensionArray:
+    return pd.DatetimeIndex(numbers.view("datetime64[ns]"), tz="UTC").array
+
+
+def _filled(column: pa.Array, missing: object) -> np.ndarray[Any, np.dtype[Any]]:
+    """Return the numbers of a column as an array of its own, which may be written to."""
+    return np.array(column.fill_null(missing))
 
 
 def _arrow_ready(data_type: DataType) -> Callable[[Any], Any] | None:

@@ -27,6 +27,8 @@ from .secret import Secret
 
 T = TypeVar("T")
 _TITLE = re.compile(r"<title[^>]*>([^<]{1,200})", re.IGNORECASE)
+# Sentences quote no more than the first characters of a value, in which half a key may stand.
+_PIECE_OF_KEY = 20
 # How much of a foreign page is looked at for its title.
 _READ = 65_536
 
@@ -90,6 +92,13 @@ def readable(error: DecodeError, call: Call[T], answer: HttpAnswer, key: Secret 
         return DecodeError(_foreign_text(answer, key), error.where)
     shorn = _error_without(key, call, answer) or error
     return type(error)(_scrubbed(str(shorn), key), shorn.where)
+
+
+def without_key(error: DecodeError, key: Secret | None) -> DecodeError:
+    """Return an error whose answer is gone, with the API key struck from its sentence, whole or cut at its end."""
+    text = _scrubbed(str(error), key)
+    begins = text.find(key.reveal()[:_PIECE_OF_KEY]) if key is not None else -1
+    return type(error)(text if begins < 0 else f"{text[:begins]}****", error.where)
 
 
 def _error_without(key: Secret | None, call: Call[T], answer: HttpAnswer) -> DecodeError | None:

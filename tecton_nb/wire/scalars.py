@@ -18,8 +18,8 @@ FeatureValue: TypeAlias = (
 INT64_MIN, INT64_MAX = -(2**63), 2**63 - 1
 # The least number that rounds to no float32. Servers print the largest float32 in its shortest form, 3.4028235e+38,
 # which as a float64 is a little more than the float32 itself.
-_FLOAT32_OVERFLOW = (2 - 2**-24) * 2.0**127
-_WORDS = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
+FLOAT32_OVERFLOW = (2 - 2**-24) * 2.0**127
+WORDS = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 # 19 digits hold every int64; longer text is refused before int() meets it.
 _DECIMAL_INT = re.compile(r"-?(?:0|[1-9][0-9]{0,18})", re.ASCII)
 _DECIMAL = re.compile(r"-?[0-9]{1,400}(?:\.[0-9]{1,400})?(?:[eE][+-]?[0-9]{1,4})?", re.ASCII)
@@ -70,8 +70,8 @@ class _Float:
             return self._finite(float(raw), raw)
         if raw is None:
             return None
-        if type(raw) is str and raw in _WORDS:
-            return _WORDS[raw]
+        if type(raw) is str and raw in WORDS:
+            return WORDS[raw]
         if self.decimal_text and type(raw) is str and _DECIMAL.fullmatch(raw):
             return self._finite(float(raw), raw)
         raise Misfit(self.kind, raw)
@@ -81,7 +81,7 @@ class _Float:
         if plain is None:
             return None
         if isinstance(plain, str):
-            return plain if plain in _WORDS else self._finite(self._decimal(plain, value), value)
+            return plain if plain in WORDS else self._finite(self._decimal(plain, value), value)
         number = self._number(plain, value)
         return self._finite(number, value) if math.isfinite(number) else _word(number)
 
@@ -159,7 +159,7 @@ BOOLEAN_CODEC, INT64_CODEC, STRING_CODEC, TIMESTAMP_CODEC = _Boolean(), _Int64()
 
 def float_codec(kind: str, *, decimal_text: bool = False) -> _Float:
     """Return the codec of ``float64`` or ``float32``; with `decimal_text` numbers may also be read from text."""
-    return _Float(kind, _FLOAT32_OVERFLOW if kind == "float32" else math.inf, decimal_text)
+    return _Float(kind, FLOAT32_OVERFLOW if kind == "float32" else math.inf, decimal_text)
 
 
 def _int64(number: int | None, got: object) -> int:

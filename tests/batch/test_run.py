@@ -208,13 +208,30 @@ def test_answer_with_one_value_of_the_wrong_type_is_split_too():
     run, lane, _ = run_of(["a", "b"], rows_per_call=2)
     run.tick()
     body = values_for(["a", "b"])
-    body["result"][1]["features"][1] = "many"
+    body["result"][1]["features"][1] = [1]
 
     lane.take()[0].answer(body)
     for sent in lane.take():
         sent.answer()
 
     assert run.batch().to_pandas()["v.n"].tolist() == [1, 1]
+
+
+def test_text_that_is_no_whole_number_fails_its_row_only():
+    """A wrong text among the int64s of an answer costs its own row, also when many rows are read together."""
+    run, lane, _ = run_of(["a", "b"], rows_per_call=2)
+    run.tick()
+    body = values_for(["a", "b"])
+    body["result"][1]["features"][1] = "many"
+
+    lane.take()[0].answer(body)
+
+    batch = run.batch()
+    assert batch.to_pandas()["v.text"].fillna("-").tolist() == ["a", "-"]
+    assert batch.errors()["message"].tolist() == [
+        "Cannot read feature 'v.n' as int64: got 'many' at `result[1].features[1]`."
+    ]
+    assert batch.statuses()["v.n"].iloc[1] == "FAILED"
 
 
 def test_many_rows_go_five_a_call_and_few_go_alone():
