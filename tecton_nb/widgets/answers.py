@@ -133,9 +133,10 @@ def _eligible(info: pd.Series[Any]) -> str:
     return "Does not count for the service objective" + ("" if _is_gap(reasons) else f" ({reasons})")
 
 
-def _age(time: Any, at: pd.Timestamp | None) -> str | None:
+def _age(time: Any, at: pd.Timestamp | None) -> str:
     if _is_gap(time):
-        return None
+        # Realtime features have none: nothing is missing.
+        return "—"
     return str(time) if at is None else human_age((at - time).total_seconds())
 
 

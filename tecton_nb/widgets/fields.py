@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping
 from typing import Any
 
@@ -20,7 +21,7 @@ _LABEL_LIMIT = 120
 
 
 class Field(ipywidgets.VBox):
-    """The input of one key.
+    """The input of one key; `lock` is shared by the fields of a form.
 
     Attributes
     ----------
@@ -33,10 +34,13 @@ class Field(ipywidgets.VBox):
     value = traitlets.Any()
     error = traitlets.Unicode("")
 
-    def __init__(self, entry: Entry) -> None:
+    def __init__(self, entry: Entry, lock: threading.RLock) -> None:
         self.entry = entry
+        self._lock = lock
         self._control = _control(entry)
-        self._null = ipywidgets.Checkbox(description="null", indent=False, tooltip=f"Send null for {entry.name}")
+        self._null = ipywidgets.Checkbox(
+            description="null", indent=False, tooltip=f"Send null for {shown(entry.name, _LABEL_LIMIT)}"
+        )
         self._null.add_class("tnb-null")
         self._message = place("message")
         hint = place("hint")
@@ -72,7 +76,8 @@ class Field(ipywidgets.VBox):
 
     def _typed(self, change: object) -> None:
         del change
-        self._read(is_told=True)
+        with self._lock:
+            self._read(is_told=True)
 
     def _read(self, *, is_told: bool) -> None:
         self._control.disabled = self._null.value
@@ -115,7 +120,9 @@ class JoinKeyForm(Panel):
 
     def __init__(self, metadata: GetFeatureServiceMetadataResponse) -> None:
         self.entries = entries_of(metadata)
-        self._fields = {entry.name: Field(entry) for entry in self.entries}
+        # Examples are filled in by a thread of their own, while the user may type.
+        self._lock = threading.RLock()
+        self._fields = {entry.name: Field(entry, self._lock) for entry in self.entries}
         self._is_filling = False
         for field in self._fields.values():
             field.observe(self._changed, ["value", "error"])
@@ -145,14 +152,15 @@ class JoinKeyForm(Panel):
         InputError
             If a value is none of its key's type.
         """
-        self._is_filling = True
-        try:
-            for name, field in self._fields.items():
-                if name in row:
-                    field.set(row[name])
-        finally:
-            self._is_filling = False
-            self._changed(None)
+        with self._lock:
+            self._is_filling = True
+            try:
+                for name, field in self._fields.items():
+                    if name in row:
+                        field.set(row[name])
+            finally:
+                self._is_filling = False
+                self._changed(None)
 
     @traitlets.observe("value")
     def _set(self, change: Mapping[str, Any]) -> None:
@@ -184,10 +192,15 @@ def first_row(rows: pd.DataFrame, place: int) -> dict[str, Any]:
 
 
 def _control(entry: Entry) -> Any:
-    name = shown(entry.name, _LABEL_LIMIT)
+    # As escaped HTML, because a plain description with two dollars in it would be drawn as a formula.
+    label = {
+        "description": words_html(shown(entry.name, _LABEL_LIMIT)),
+        "description_allow_html": True,
+        "tooltip": f"{shown(entry.name, _LABEL_LIMIT)} ({shown(entry.data_type, _LABEL_LIMIT)})",
+    }
     if entry.is_boolean:
-        return ipywidgets.Checkbox(description=name, indent=True)
+        return ipywidgets.Checkbox(indent=True, **label)
     # Sent when it is complete: letters sent one by one may arrive after the click on Fetch.
     kind = ipywidgets.Textarea if entry.is_nested else ipywidgets.Text
     more = {"rows": 2} if entry.is_nested else {}
-    return kind(description=name, placeholder=entry.hint, continuous_update=entry.is_nested, **more)
+    return kind(**label, placeholder=entry.hint, continuous_update=entry.is_nested, **more)

@@ -27,7 +27,8 @@ _REQUEST = {
     "coerce_null_counts_to_zero": "Null counts are 0",
 }
 _BUDGET = "latency_budget_ms"
-_OWN = "the server's own"
+# A list cannot hold None as a value of its own: it would look like nothing chosen.
+_CHOICES = {"the server's own": None, "yes": True, "no": False}
 
 
 class OptionSwitches(ipywidgets.VBox):
@@ -74,7 +75,9 @@ class OptionSwitches(ipywidgets.VBox):
         try:
             switches = self._metadata if change["name"] == "metadata_options" else self._request
             for name, switch in switches.items():
-                switch.value = getattr(change["new"], name)
+                value = getattr(change["new"], name)
+                is_list = isinstance(switch, ipywidgets.Dropdown)
+                switch.value = next(words for words, own in _CHOICES.items() if own is value) if is_list else value
             if change["name"] == "request_options":
                 budget = change["new"].latency_budget_ms
                 self._budget.value = "" if budget is None else str(budget)
@@ -88,7 +91,7 @@ class OptionSwitches(ipywidgets.VBox):
         self._is_setting = True
         try:
             self.metadata_options = MetadataOptions(**{name: s.value for name, s in self._metadata.items()})
-            given = {name: switch.value for name, switch in self._request.items()}
+            given = {name: _CHOICES.get(switch.value, switch.value) for name, switch in self._request.items()}
             self.request_options = RequestOptions(**given, **self._budget_given())
             self.error = ""
         except InputError as error:
@@ -105,5 +108,5 @@ class OptionSwitches(ipywidgets.VBox):
 def _request_switch(name: str, words: str) -> Any:
     default = next(item.default for item in fields(RequestOptions) if item.name == name)
     if default is None:
-        return ipywidgets.Dropdown(description=words, options=[(_OWN, None), ("yes", True), ("no", False)], value=None)
+        return ipywidgets.Dropdown(description=words, options=list(_CHOICES))
     return ipywidgets.Checkbox(description=words, indent=False, value=default)

@@ -4,6 +4,10 @@ const modified = (event) => event.ctrlKey || event.metaKey || event.altKey;
 function keep(event) {
   const isOutermost = !event.currentTarget.parentElement?.closest(".tnb-panel");
   if (isOutermost && !modified(event) && !(event.shiftKey && event.key === "Enter")) event.stopPropagation();
+}
+
+// Seen on the way down, because text inputs let no key out.
+function enter(event) {
   const typed = event.target instanceof HTMLInputElement && event.target.type === "text";
   if (event.key === "Enter" && !event.shiftKey && !modified(event) && typed && event.target.closest(".tnb-enter")) {
     const button = event.currentTarget.querySelector(".tnb-fetch");
@@ -16,6 +20,12 @@ function keep(event) {
 function describe(root) {
   for (const [name, role] of [["tnb-status", "status"], ["tnb-alert", "alert"]]) {
     for (const place of root.querySelectorAll(`.${name}`)) if (!place.hasAttribute("role")) place.setAttribute("role", role);
+  }
+  for (const table of root.querySelectorAll(".tnb-scroll")) {
+    if (table.hasAttribute("tabindex")) continue;
+    table.setAttribute("tabindex", "0");
+    table.setAttribute("role", "region");
+    table.setAttribute("aria-label", table.querySelector("caption")?.textContent ?? "table");
   }
   for (const box of root.querySelectorAll(".tnb-null")) {
     const input = box.querySelector("input");
@@ -36,10 +46,11 @@ function attach(el, model) {
   root.setAttribute("role", "group");
   root.setAttribute("aria-label", model.get("label"));
   root.addEventListener("keydown", keep);
+  root.addEventListener("keydown", enter, true);
   const observer = new MutationObserver(() => describe(root));
   observer.observe(root, { childList: true, subtree: true, attributes: true, attributeFilter: ["class", "title"] });
   describe(root);
-  return () => { root.removeEventListener("keydown", keep); observer.disconnect(); };
+  return () => { root.removeEventListener("keydown", keep); root.removeEventListener("keydown", enter, true); observer.disconnect(); };
 }
 
 function render({ model, el }) {

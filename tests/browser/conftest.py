@@ -84,7 +84,7 @@ class Notebook:
               return await app.commands.execute('notebook:run-cell'); }""",
             code,
         )
-        assert done is not False
+        assert done is not False, self.last_output()
 
     def last_output(self) -> str:
         """Return the text that the last cell shows."""
@@ -203,7 +203,9 @@ def open_notebook(lab: Lab, page: Any, request: pytest.FixtureRequest) -> Iterat
 
 
 def _private_environment(home: Path) -> dict[str, str]:
-    kept = {k: v for k, v in os.environ.items() if not k.startswith(("JUPYTER", "JPY", "IPYTHON", "MPL", "TECTON", "COV"))}
+    kept = {
+        k: v for k, v in os.environ.items() if not k.startswith(("JUPYTER", "JPY", "IPYTHON", "MPL", "TECTON", "COV"))
+    }
     folders = {name: home / name for name in ("config", "data", "runtime", "ipython", "mpl")}
     for folder in folders.values():
         folder.mkdir(exist_ok=True)
