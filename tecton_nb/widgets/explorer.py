@@ -229,6 +229,7 @@ class FeatureServiceExplorer(Panel):
             if wished is not None:
                 self._form.fill(wished)
             self._form.observe(self._changed, "value")
+            self._form.observe(self._edited, "edits")
             self._examples.start(
                 lambda: service.example_rows(_EXAMPLES),
                 lambda rows: self._examples_found(rows, is_filled=wished is None),
@@ -254,6 +255,10 @@ class FeatureServiceExplorer(Panel):
         finally:
             self._is_applying = False
         self._write_code()
+
+    def _edited(self, change: object) -> None:
+        del change
+        self._frame.heard += 1
 
     def _write_code(self) -> None:
         service, form = self.picker.service, self._form

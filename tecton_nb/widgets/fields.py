@@ -29,10 +29,14 @@ class Field(ipywidgets.VBox):
         What is entered, as JSON holds it; `None` for null and while it cannot be read.
     error
         Why it cannot be read; empty if it can.
+    edits
+        How often something was entered.
     """
 
     value = traitlets.Any()
     error = traitlets.Unicode("")
+
+    edits = traitlets.Int(0)
 
     def __init__(self, entry: Entry, lock: threading.RLock) -> None:
         self.entry = entry
@@ -78,6 +82,7 @@ class Field(ipywidgets.VBox):
         del change
         with self._lock:
             self._read(is_told=True)
+            self.edits += 1
 
     def _read(self, *, is_told: bool) -> None:
         self._control.disabled = self._null.value
@@ -113,10 +118,13 @@ class JoinKeyForm(Panel):
         text cannot be read are left out. May be set.
     error
         Why the first of them cannot be read; empty if all can.
+    edits
+        How often something was entered.
     """
 
     value = traitlets.Dict()
     error = traitlets.Unicode("")
+    edits = traitlets.Int(0)
 
     def __init__(self, metadata: GetFeatureServiceMetadataResponse) -> None:
         self.entries = entries_of(metadata)
@@ -126,6 +134,7 @@ class JoinKeyForm(Panel):
         self._is_filling = False
         for field in self._fields.values():
             field.observe(self._changed, ["value", "error"])
+            field.observe(self._edited, "edits")
         super().__init__(list(self._fields.values()), label="Keys of the request")
         self._changed(None)
 
@@ -166,6 +175,10 @@ class JoinKeyForm(Panel):
     def _set(self, change: Mapping[str, Any]) -> None:
         if not self._is_filling:
             self.fill(change["new"])
+
+    def _edited(self, change: object) -> None:
+        del change
+        self.edits += 1
 
     def _changed(self, change: object) -> None:
         del change

@@ -19,11 +19,14 @@ class PanelFrame(anywidget.AnyWidget):
     ----------
     label
         Name of the panel for those who do not see it.
+    heard
+        How many edits of its form the kernel has taken in.
     """
 
     _esm = _text("panel.js")
     _css = _text("panel.css")
     label = traitlets.Unicode("").tag(sync=True)
+    heard = traitlets.Int(0).tag(sync=True)
 
 
 class CodeBox(anywidget.AnyWidget):

@@ -16,6 +16,39 @@ function enter(event) {
   }
 }
 
+// The kernel may take in a click before the edit that came first: they travel by different ways. So a click on
+// Fetch waits until the kernel has heard every edit, for half a second at most.
+const PATIENCE_MS = 500;
+
+function orderly(root, model) {
+  let wanted = 0;
+  let isLate = false;
+  const isCounted = (input) => input instanceof HTMLInputElement && input.closest(".tnb-enter");
+  const changed = (event) => {
+    if (isCounted(event.target)) wanted = Math.max(wanted, model.get("heard")) + 1;
+  };
+  const clicked = (event) => {
+    const button = event.target.closest?.(".tnb-fetch");
+    if (!button || isLate || model.get("heard") >= wanted) return;
+    event.stopImmediatePropagation();
+    event.preventDefault();
+    const go = () => {
+      clearTimeout(timer);
+      model.off("change:heard", heard);
+      wanted = 0;
+      isLate = true;
+      button.click();
+      isLate = false;
+    };
+    const heard = () => { if (model.get("heard") >= wanted) go(); };
+    const timer = setTimeout(go, PATIENCE_MS);
+    model.on("change:heard", heard);
+  };
+  root.addEventListener("change", changed, true);
+  root.addEventListener("click", clicked, true);
+  return () => { root.removeEventListener("change", changed, true); root.removeEventListener("click", clicked, true); };
+}
+
 // What ipywidgets has no trait for: roles of the places that change by themselves, and names of look-alike boxes.
 function describe(root) {
   for (const [name, role] of [["tnb-status", "status"], ["tnb-alert", "alert"]]) {
@@ -50,7 +83,8 @@ function attach(el, model) {
   const observer = new MutationObserver(() => describe(root));
   observer.observe(root, { childList: true, subtree: true, attributes: true, attributeFilter: ["class", "title"] });
   describe(root);
-  return () => { root.removeEventListener("keydown", keep); root.removeEventListener("keydown", enter, true); observer.disconnect(); };
+  const release = orderly(root, model);
+  return () => { release(); root.removeEventListener("keydown", keep); root.removeEventListener("keydown", enter, true); observer.disconnect(); };
 }
 
 function render({ model, el }) {

@@ -33,7 +33,8 @@ class Panel(ipywidgets.VBox):
     """
 
     def __init__(self, children: Sequence[ipywidgets.Widget], *, label: str) -> None:
-        super().__init__([*children, PanelFrame(label=label)])
+        self._frame = PanelFrame(label=label)
+        super().__init__([*children, self._frame])
         self.add_class("tnb-panel")
 
     def _card(self) -> Card:
