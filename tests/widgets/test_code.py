@@ -12,10 +12,10 @@ import pytest
 from canned import KEY
 
 import tecton_nb as tnb
-from tecton_nb.wire.types import FLOAT64, INT64, STRING, ArrayType
 from tecton_nb.widgets.code import snippets
 from tecton_nb.widgets.entries import REQUEST_CONTEXT, Entry
 from tecton_nb.widgets.selection import Selection
+from tecton_nb.wire.types import FLOAT64, INT64, STRING, ArrayType
 
 LINES = (Path(__file__).parents[1] / "corpora" / "copy-as-code.jsonl").read_text("utf-8").splitlines()
 TEXTS = [json.loads(line)["text"] for line in LINES]

@@ -276,7 +276,7 @@ def test_key_is_in_no_state_repr_code_or_error(ours):
 
 def test_key_is_in_no_saved_notebook(ours, monkeypatch):
     """A notebook saved with the state of its widgets holds no API key; its static twin needs no widgets."""
-    explorer = explorer_of(ours, lambda asked: Reply(vector(["v"], *ECHO)))
+    explorer = explorer_of(ours, lambda _: Reply(vector(["v"], *ECHO)))
     notebook = nbformat.v4.new_notebook(
         cells=[
             nbformat.v4.new_code_cell(
@@ -391,7 +391,7 @@ class Different:
 
 def test_compare_panel_opens_on_what_differs_most():
     """The summary, then the cells of the feature with most differences, digits kept and keys beside them."""
-    panel = ComparePanel("left", "right", compare=lambda left, right: Different())
+    panel = ComparePanel("left", "right", compare=lambda *_: Different())
 
     panel.wait(WAIT)
 
