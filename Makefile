@@ -13,7 +13,7 @@ help:
 	@echo "make app         show the explorer alone, by Voila, on the embedded server"
 	@echo "make lab         open the notebooks in JupyterLab"
 	@echo "make test        set up and run everything that CI runs"
-	@echo "make benchmarks  measure the embedded server beside the framework it stands on"
+	@echo "make benchmarks  measure the embedded server and metrics beside what they stand on"
 	@echo "make regenerate  run the notebooks anew and store their outputs"
 	@echo "make clean       remove what the other targets made"
 
@@ -50,6 +50,7 @@ notebooks: $(VENV)/.test
 
 benchmarks: $(VENV)/.test tools
 	$(BIN)/python tests/benchmarks/bench_server.py
+	$(BIN)/python tests/benchmarks/bench_metrics.py
 
 regenerate: $(VENV)/.test
 	$(BIN)/python notebooks/regenerate.py

@@ -16,7 +16,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from . import columns, exceptions, local, metrics, plots, widgets
+    from . import columns, exceptions, experiments, local, metrics, plots, widgets
     from .batch.result import FeatureBatch
     from .client.aio import AsyncTectonClient
     from .client.replies import (
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     )
     from .client.service import AsyncFeatureService, FeatureService
     from .client.sync import TectonClient
+    from .compare.compared import compare_features
+    from .compare.comparison import Comparison
     from .connect import connect
     from .frames.parquet import read_parquet, write_parquet
     from .metrics.scrape import Scrape
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "AsyncFeatureService": "client.service",
     "AsyncTectonClient": "client.aio",
+    "Comparison": "compare.comparison",
     "FeatureBatch": "batch.result",
     "FeatureService": "client.service",
     "GetFeatureServiceMetadataResponse": "client.replies",
@@ -50,8 +53,10 @@ _HOMES = {
     "Scrape": "metrics.scrape",
     "TectonClient": "client.sync",
     "columns": "",
+    "compare_features": "compare.compared",
     "connect": "connect",
     "exceptions": "",
+    "experiments": "",
     "explore": "widgets.explorer",
     "local": "",
     "metrics": "",
@@ -64,6 +69,7 @@ _HOMES = {
 __all__ = [
     "AsyncFeatureService",
     "AsyncTectonClient",
+    "Comparison",
     "FeatureBatch",
     "FeatureService",
     "GetFeatureServiceMetadataResponse",
@@ -76,8 +82,10 @@ __all__ = [
     "Scrape",
     "TectonClient",
     "columns",
+    "compare_features",
     "connect",
     "exceptions",
+    "experiments",
     "explore",
     "local",
     "metrics",

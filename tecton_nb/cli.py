@@ -18,7 +18,10 @@ import pandas as pd
 import platformdirs
 import typer
 
+from .cli_compare import compare
 from .cli_explore import open_explorer
+from .cli_record import record
+from .cli_render import render
 from .cli_store import StorePath, access_control, ingest, service_account
 from .connect import API_KEY, connect
 from .demo import run_demo
@@ -39,9 +42,12 @@ app = typer.Typer(
     add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__, rich_markup_mode=None
 )
 
+app.command()(compare)
 app.command()(ingest)
+app.command()(record)
 app.add_typer(service_account, name="service-account")
 app.add_typer(access_control, name="access-control")
+app.add_typer(render, name="render")
 
 Profile = Annotated[
     str | None,

@@ -17,6 +17,30 @@ FAILED = "FAILED"
 NOT_FETCHED = "NOT_FETCHED"
 # Older documents and servers: the same status under another name.
 STATUS_SPELLINGS = {"UNKNOWN": UNKNOWN_STATUS, "CACHED": "CACHED_PRESENT"}
+CACHED_PREFIX = "CACHED_"
+# With these the server, or the way to it, said nothing about the value.
+NO_ANSWER_STATUSES = (UNKNOWN_STATUS, TIME_OUT, FAILED, NOT_FETCHED)
+
+# What a comparison says of a cell.
+EQUAL = "equal"
+WITHIN_TOLERANCE = "within_tolerance"
+NO_ANSWER = "no_answer"
+DIFFERENT_VALUE = "different_value"
+NULL_AGAINST_VALUE = "null_against_value"
+NAN_AGAINST_NULL = "nan_against_null"
+STATUS_DIFFERS = "status_differs"
+DTYPE_DIFFERS = "dtype_differs"
+ONLY_LEFT = "only_left"
+ONLY_RIGHT = "only_right"
+NO_MISMATCH = (EQUAL, WITHIN_TOLERANCE, NO_ANSWER)
+MISMATCH = (DIFFERENT_VALUE, NULL_AGAINST_VALUE, NAN_AGAINST_NULL, STATUS_DIFFERS, DTYPE_DIFFERS, ONLY_LEFT, ONLY_RIGHT)
+VERDICTS = (*NO_MISMATCH, *MISMATCH)
+
+
+# Columns of samples of metrics that are no labels.
+SAMPLE_PARTS = frozenset(
+    {"timestamp", "metric", "kind", "stage", "sample", "quantile", "le", "value", "timestamp_source", "scrape_id"}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +95,78 @@ SLO_INFO = (
     Column("slo_ineligibility_reasons", "string", "why the request does not count, joined by commas"),
 )
 
+SLO_SLICES = (
+    Column("timestamp", "datetime64[ns, UTC]", "end of the slice of time"),
+    Column("slice_seconds", "Float64", "length of the slice", "s"),
+    Column("service", "string", "feature service; missing where all of them are counted together"),
+    Column("requests", "Float64", "requests that count for the objective; missing if unknown"),
+    Column("good_min_ratio", "Float64", "least share of them that can have been good; missing without traffic; 0 to 1"),
+    Column("good_max_ratio", "Float64", "greatest share of them that can have been good; the same where it is exact"),
+    Column("source", "string", "replies (of one's own requests), latency quantiles or error rates"),
+)
+
+SLO_ATTAINMENT = (
+    Column("service", "string", "feature service; missing where all of them are counted together"),
+    Column("objective", "string", "name of the objective"),
+    Column("method", "string", "how requests and slices are counted: occurrences, ratio_timeslices or timeslices"),
+    Column("source", "string", "replies (of one's own requests), latency quantiles or error rates"),
+    Column("window_start", "datetime64[ns, UTC]", "beginning of the objective's window"),
+    Column("window_end", "datetime64[ns, UTC]", "end of the objective's window"),
+    Column("requests", "Float64", "requests that count, as far as known"),
+    Column("good_min_ratio", "Float64", "least share that can have been good, by the method; 0 to 1"),
+    Column("good_max_ratio", "Float64", "greatest share that can have been good, by the method"),
+    Column("target_ratio", "Float64", "share that the objective asks for"),
+    Column("is_met", "boolean", "whether the objective is met; missing where the interval holds the target"),
+    Column("budget_spent_min_ratio", "Float64", "least part of the error budget that is spent; 1 is all of it"),
+    Column("budget_spent_max_ratio", "Float64", "greatest part of the error budget that is spent"),
+    Column("coverage_ratio", "Float64", "part of the window for which there are data; 0 to 1"),
+)
+
+SLO_BUDGET = (
+    Column("timestamp", "datetime64[ns, UTC]", "end of the slice of time"),
+    Column("slice_seconds", "Float64", "length of the slice", "s"),
+    Column("service", "string", "feature service; missing where all of them are counted together"),
+    Column("objective", "string", "name of the objective"),
+    Column("method", "string", "how requests and slices are counted: occurrences, ratio_timeslices or timeslices"),
+    Column("source", "string", "replies (of one's own requests), latency quantiles or error rates"),
+    Column("target_ratio", "Float64", "share that the objective asks for"),
+    Column("good_min_ratio", "Float64", "least share that can have been good in the slice; missing without traffic"),
+    Column("good_max_ratio", "Float64", "greatest share that can have been good in the slice"),
+    Column("attained_min_ratio", "Float64", "least share that can have been good in the window that ends here"),
+    Column("attained_max_ratio", "Float64", "greatest share that can have been good in that window"),
+    Column("left_min_ratio", "Float64", "least part of that window's error budget that is left; below 0 if overspent"),
+    Column("left_max_ratio", "Float64", "greatest part of that window's error budget that is left"),
+)
+
+SLO_BURN_RATES = (
+    Column("service", "string", "feature service; missing where all of them are counted together"),
+    Column("objective", "string", "name of the objective"),
+    Column("method", "string", "how requests and slices are counted: occurrences, ratio_timeslices or timeslices"),
+    Column("source", "string", "replies (of one's own requests), latency quantiles or error rates"),
+    Column("factor", "Float64", "burn rate from which on it is alarming; 1 spends the budget in exactly the window"),
+    Column("long_window_seconds", "Float64", "window that shows it matters", "s"),
+    Column("short_window_seconds", "Float64", "window that shows it still goes on", "s"),
+    Column("long_min", "Float64", "least burn rate in the long window"),
+    Column("long_max", "Float64", "greatest burn rate in the long window"),
+    Column("short_min", "Float64", "least burn rate in the short window"),
+    Column("short_max", "Float64", "greatest burn rate in the short window"),
+    Column("long_coverage_ratio", "Float64", "part of the long window for which there are data; 0 to 1"),
+    Column("short_slices", "Int64", "slices of time with data in the short window; few of them prove little"),
+    Column(
+        "alert", "string", "firing, possible (the interval holds the factor), quiet, no data or never (out of reach)"
+    ),
+)
+
+SLO_ELIGIBILITY = (
+    Column("outcome", "string", "eligible, the server's reason why not, not eligible (no reason), or not reported"),
+    Column("requests", "Int64", "rows with it; one with several reasons counts for each"),
+    Column("share_ratio", "Float64", "share of all rows; 0 to 1"),
+    Column("p50_slo_server_time_seconds", "Float64", "half of them took at most this in the server", "s"),
+    Column("p99_slo_server_time_seconds", "Float64", "99 % of them took at most this in the server", "s"),
+    Column("max_store_latency_seconds", "Float64", "slowest read from the online store", "s"),
+    Column("max_store_response_size_bytes", "Int64", "most that was read from the online store for one row", "B"),
+)
+
 CALLS = (
     Column("rows", "Int64", "rows asked for in the call"),
     Column("attempts", "Int64", "attempts made for these rows, this one included: 2 is the first retry"),
@@ -106,15 +202,193 @@ LATENCY_QUANTILES = (
     Column("within_ratio", "Float64", "share of the calls with a time that took at most the threshold; 0 to 1"),
 )
 
-METRIC_SAMPLES = (
-    Column("timestamp", "datetime64[ns, UTC]", "time of the sample; that of the scrape where the page has none"),
-    Column("metric", "string", "name of the metric"),
-    Column("kind", "string", "gauge, summary, counter, histogram or unknown"),
-    Column("sample", "string", "value, sum, count or bucket"),
+# The labels of Tecton's own metrics; an empty one is the same as none.
+METRIC_LABELS = (
+    Column("workspace", "string", "label: workspace"),
+    Column("feature_service_name", "string", "label: name of the feature service"),
+    Column("feature_service_id", "string", "label: id of the feature service"),
+    Column("feature_view_name", "string", "label: name of the feature view"),
+    Column("feature_view_id", "string", "label: id of the feature view"),
+    Column("feature_view", "string", "label: the feature view that the cache holds"),
+    Column("aws_region", "string", "label: region"),
+    Column("server_group", "string", "label: group of feature servers"),
+    Column("status", "string", "label: HTTP status or gRPC code of the answers"),
+    Column("error_code", "string", "label: class of the error, 4xx or 5xx"),
+    Column("code", "string", "label: gRPC code of a scaling request"),
+    Column("operation", "string", "label: operation of the cache, read or write"),
+    Column("shard_type", "string", "label: kind of the cache's shard, primary or replica"),
+)
+
+_METRIC = Column("metric", "string", "name of the metric")
+_STAGE = Column("stage", "string", "release stage: GA, Preview or Deprecated; missing where nobody states one")
+_SAMPLE = (
+    Column("sample", "string", "value, sum, count or bucket; what else OpenMetrics knows by its suffix"),
     Column("quantile", "Float64", "quantile of a summary's sample"),
     Column("le", "Float64", "upper bound of a histogram's bucket"),
     Column("value", "Float64", "the number; NaN is a number here and not a gap"),
+    *METRIC_LABELS,
     Column("labels", "string", "the other labels as JSON"),
+)
+
+METRIC_SAMPLES = (
+    Column("timestamp", "datetime64[ns, UTC]", "time of the sample; that of the scrape where the page has none"),
+    _METRIC,
+    Column("kind", "string", "gauge, summary, counter, histogram or unknown"),
+    _STAGE,
+    *_SAMPLE,
+    Column("timestamp_source", "string", "exposed: the page states the time; scrape: it is that of the scrape"),
+)
+
+_FAMILY = (
+    _METRIC,
+    Column("kind", "string", "gauge, summary, counter, histogram or unknown"),
+    Column("unit", "string", "unit of its values, as the page or Tecton's documents have it"),
+    _STAGE,
+    Column("help", "string", "what the page says of it, or else Tecton's documents"),
+    Column("version", "string", "oldest version of Tecton's documents that lists it; missing for other metrics"),
+)
+
+METRIC_FAMILIES = (*_FAMILY, Column("samples", "Int64", "samples on the page"))
+
+METRIC_HISTORY_FAMILIES = (*_FAMILY, Column("series", "Int64", "series that were recorded"))
+
+METRIC_SERVICES = (
+    Column("name", "string", "name of the feature service"),
+    Column("id", "string", "id of the feature service; one name may have several, of other workspaces"),
+    Column("requests_per_second", "Float64", "rate over the last five minutes, as the server reports it", "1/s"),
+)
+
+METRIC_HISTORY = (
+    Column("timestamp", "datetime64[ns, UTC]", "time of the sample, to the millisecond"),
+    _METRIC,
+    _STAGE,
+    *_SAMPLE,
+)
+
+METRIC_SCRAPES = (
+    Column("started_at", "datetime64[ns, UTC]", "when the metrics page was asked for"),
+    Column("duration_seconds", "Float64", "until it was read; missing where nobody measured it", "s"),
+    Column("outcome", "string", "ok, or the name of the exception"),
+    Column("status", "Int64", "HTTP status of an answer that was an error"),
+    Column("samples", "Int64", "samples on the page"),
+    Column("new_samples", "Int64", "those of them that were not in the history yet"),
+    Column("error", "string", "the sentence of the exception"),
+)
+
+METRIC_GAPS = (
+    Column("start", "datetime64[ns, UTC]", "last good scrape before the gap; NaT where there is none"),
+    Column("end", "datetime64[ns, UTC]", "first good scrape after it; NaT where there is none yet"),
+    Column("duration_seconds", "Float64", "from start to end; missing where one of them is", "s"),
+    Column("failed_scrapes", "Int64", "scrapes in between that failed"),
+    Column("reason", "string", "the last failure in between, or that nobody scraped"),
+)
+
+METRIC_ROLLUP = (
+    Column("timestamp", "datetime64[ns, UTC]", "begin of the period"),
+    _METRIC,
+    _STAGE,
+    *(column for column in _SAMPLE if column.name != "value"),
+    Column("samples", "Int64", "samples of the series in the period that are no NaN"),
+)
+
+COMPARISON_SUMMARY = (
+    Column("feature", "string", "full name of the feature"),
+    Column("cells", "Int64", "cells on either side"),
+    Column(
+        "match_ratio", "Float64", "share of the cells that are equal or within tolerance; 0 to 1, missing without cells"
+    ),
+    Column("mismatches", "Int64", "cells that differ, of whatever verdict"),
+    Column("equal", "Int64", "cells with the same value: null equals null, NaN equals NaN"),
+    Column("within_tolerance", "Int64", "cells that differ by no more than the tolerance"),
+    Column("no_answer", "Int64", "cells that neither side has an answer for: failed, not fetched, timed out, unknown"),
+    Column("different_value", "Int64", "cells with two values that differ"),
+    Column("null_against_value", "Int64", "cells that are null on one side only"),
+    Column("nan_against_null", "Int64", "cells that are NaN on one side and null on the other"),
+    Column("status_differs", "Int64", "cells whose serving statuses differ; cached or not is no difference"),
+    Column("dtype_differs", "Int64", "cells with two values of kinds that cannot be compared"),
+    Column("only_left", "Int64", "cells whose row or feature is on the left only"),
+    Column("only_right", "Int64", "cells whose row or feature is on the right only"),
+    Column("left_null_ratio", "Float64", "share of the left's cells that are null; 0 to 1"),
+    Column("right_null_ratio", "Float64", "share of the right's cells that are null; 0 to 1"),
+    Column(
+        "mean_absolute_difference", "Float64", "over finite pairs of numbers or times, equal ones too; times in seconds"
+    ),
+    Column("max_absolute_difference", "Float64", "the largest of them"),
+    Column("mean_relative_difference", "Float64", "absolute difference by the larger magnitude; numbers only"),
+    Column("max_relative_difference", "Float64", "the largest of them"),
+    Column("psi", "Float64", "population stability index of right against left; numbers, texts and booleans"),
+    Column("ks_statistic", "Float64", "two-sample Kolmogorov-Smirnov statistic, 0 to 1; numbers only"),
+)
+
+MISMATCHES = (
+    Column("feature", "string", "full name of the feature"),
+    Column("verdict", "string", "one of columns.MISMATCH"),
+    Column("left", "object", "the left value as a Python object; None where it is null or not there"),
+    Column("right", "object", "the right value as a Python object; None where it is null or not there"),
+    Column("difference", "Float64", "right minus left; numbers as they are, times in seconds"),
+    Column("left_status", "string", "serving status on the left; missing where there is none"),
+    Column("right_status", "string", "serving status on the right; missing where there is none"),
+    Column("left_effective_time", "datetime64[ns, UTC]", "effective time on the left; NaT where there is none"),
+    Column("right_effective_time", "datetime64[ns, UTC]", "effective time on the right; NaT where there is none"),
+)
+
+WORST_ROWS = (
+    Column("mismatches", "Int64", "features that differ in this row"),
+    Column("cells", "Int64", "features that both sides have"),
+    Column("features", "string", "names of those that differ, the first ten, joined by commas"),
+)
+
+COMPARED_DTYPES = (
+    Column("feature", "string", "full name of the feature"),
+    Column("left_dtype", "string", "pandas dtype on the left; missing where the feature is not there"),
+    Column("right_dtype", "string", "pandas dtype on the right; missing where the feature is not there"),
+    Column("is_same", "boolean", "whether the two dtypes are the same"),
+    Column("is_comparable", "boolean", "whether values of the two can be equal, such as int64 and Int64"),
+)
+
+FEATURE_PAIR = (
+    Column("feature", "string", "full name of the feature, the same in every row"),
+    Column("left", "object", "the left value as a Python object; None where it is null"),
+    Column("right", "object", "the right value as a Python object; None where it is null"),
+    Column("verdict", "string", "one of columns.VERDICTS"),
+)
+
+EXPLANATIONS = (
+    Column("feature", "string", "full name of the feature"),
+    Column("rank", "Int64", "1 is the likeliest"),
+    Column("cause", "string", "such as stale, cache, ttl, precision, unit_factor; see compare.CAUSES"),
+    Column("explained_ratio", "Float64", "share of the feature's differing cells that fit the cause; 0 to 1"),
+    Column("evidence", "string", "what was found, in a sentence"),
+)
+
+CACHE_EXPERIMENT = (
+    Column("read_from_cache", "boolean", "whether the cache could be read"),
+    Column("write_to_cache", "boolean", "whether the cache could be written"),
+    Column("rows", "Int64", "rows fetched"),
+    Column("failed", "Int64", "rows that failed"),
+    Column("cached_ratio", "Float64", "share of the values with a status that came from the cache; 0 to 1"),
+    Column("match_ratio", "Float64", "share of the cells that equal those fetched past the cache; 0 to 1"),
+    Column("mismatches", "Int64", "cells that differ from those fetched past the cache"),
+    Column("median_client_time_seconds", "Float64", "half of the calls took at most this", "s"),
+    Column("median_server_time_seconds", "Float64", "the same inside the server, as it reports", "s"),
+)
+
+SKEW = (
+    Column("feature", "string", "full name of the feature"),
+    Column(
+        "skew",
+        "string",
+        "stale_online, ahead_online, null_online, null_offline, no_offline_row, no_answer_online, value",
+    ),
+    Column("online", "object", "the value served; None where it is null"),
+    Column("offline", "object", "the offline value at the effective time; None where it is null or not there"),
+    Column("effective_time", "datetime64[ns, UTC]", "effective time of the value served"),
+    Column(
+        "same_value_time",
+        "datetime64[ns, UTC]",
+        "nearest other time with the value served offline; NaT if there is none",
+    ),
+    Column("lag_seconds", "Float64", "effective time minus that time; above 0 the online value is too old", "s"),
 )
 
 

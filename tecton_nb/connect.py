@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
 import os
 import tomllib
 from collections.abc import Mapping
@@ -19,12 +17,12 @@ from .exceptions import SettingsError, did_you_mean, listed, quoted
 from .local.demo import DEMO_WORKSPACE, demo_server
 from .local.server import FeatureServer
 from .transport.address import parse_address
-from .transport.secret import Secret
+from .transport.find_key import KEYRING_SERVICE, find_key
+from .transport.secret import KeyPlace, Secret
 from .wire.requests import Locator
 
 URL, API_KEY, WORKSPACE = "TECTON_URL", "TECTON_API_KEY", "TECTON_WORKSPACE"
 LOCAL = "local"
-KEYRING_SERVICE = "tecton-nb"
 _DEFAULT_PROFILE = "default"
 _PROFILE_KEYS = ("url", "workspace", "api_key_env", "api_key_file", "feature_services")
 
@@ -112,11 +110,7 @@ class _Settings:
         return client
 
     def _key(self) -> Secret:
-        if self.key_file is not None:
-            return _read_key(Path(self.key_file).expanduser())
-        if self.key_variable in os.environ:
-            return Secret(os.environ[self.key_variable])
-        found = _from_keyring(parse_address(self.url).host)
+        found = find_key(KeyPlace(self.key_variable, self.key_file), parse_address(self.url).host)
         if found is None:
             raise SettingsError(
                 f"No API key is set for {self.url}. Put it into the environment variable {self.key_variable}, "
@@ -190,24 +184,3 @@ def _checked(name: str, profile: Any) -> _Settings:
         profile.get("api_key_file"),
         tuple(services),
     )
-
-
-def _read_key(path: Path) -> Secret:
-    try:
-        return Secret(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        reason = type(error).__name__
-    # Raised out here, because a UnicodeDecodeError carries the whole text.
-    raise SettingsError(f"Cannot read the API key from {path}: {reason}.")
-
-
-def _from_keyring(host: str) -> Secret | None:
-    if importlib.util.find_spec("keyring") is None:
-        return None
-    keyring = importlib.import_module("keyring")
-    try:
-        found = keyring.get_password(KEYRING_SERVICE, host)
-    except keyring.errors.KeyringError:
-        # No usable keyring on this computer is the same as no key in it.
-        return None
-    return None if found is None else Secret(found)

@@ -162,7 +162,15 @@ class DeadlineExceededError(TectonError):
 
 
 class ProtocolError(TectonError):
-    """What came back is not an HTTP answer."""
+    """What came back is not an HTTP answer.
+
+    Attributes
+    ----------
+    is_noise
+        Whether it is not even a line of text, as another service would greet: damaged on the way, perhaps.
+    """
+
+    is_noise = False
 
 
 class DecodeError(TectonError, ValueError):
@@ -244,6 +252,14 @@ def did_you_mean(name: object, known: Iterable[object]) -> str:
     names = [text for k in known if len(text := _text(k)) <= _NAME_LIMIT]
     close = difflib.get_close_matches(_text(name)[:_NAME_LIMIT], names, n=1, cutoff=0.6)
     return f" Did you mean {quoted(close[0])}?" if close else ""
+
+
+def missing_column(what: str, name: object, found: Iterable[object]) -> InputError:
+    """Return the error for a frame of `what` (in the plural) that lacks a column."""
+    columns = list(found)
+    return InputError(
+        f"The {what} have no column {quoted(name)}. Columns found: {listed(columns)}.{did_you_mean(name, columns)}"
+    )
 
 
 def full_stop(text: str) -> str:

@@ -38,7 +38,8 @@ class Magic:
     def tecton(self, line: str) -> pd.DataFrame:
         """Fetch the features of a service: ``%tecton SERVICE key=value ... key:=json``; alone, list the services.
 
-        Parts are split as a shell splits them: quote a value with spaces, or JSON. The client is the variable `client` of the notebook, or the one that ``tnb.connect()`` gives.
+        Parts are split as a shell splits them: quote a value with spaces, or JSON. The client is the
+        variable `client` of the notebook, or the one that ``tnb.connect()`` gives.
         """
         parts = _parts(line)
         client = self._client()

@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+import gc
+import os
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from typing import Any
 
 import pytest
 from canned import KEY, Asked, CannedServer, Reply
+from fault_server import FaultServer
 
 import tecton_nb as tnb
 
@@ -72,3 +76,25 @@ def service(ours: Callable[..., tnb.TectonClient]) -> Callable[..., tnb.FeatureS
         return found
 
     return start
+
+
+@pytest.fixture
+def resources() -> Callable[[], tuple[int, int]]:
+    """Count the threads and open files of this process."""
+
+    def count() -> tuple[int, int]:
+        gc.collect()
+        return threading.active_count(), len(os.listdir("/proc/self/fd"))
+
+    return count
+
+
+@pytest.fixture
+def serve() -> Iterator[Callable[..., FaultServer]]:
+    """Start a fault server with a plan; it stops when the test ends."""
+    with ExitStack() as stack:
+
+        def start(plan: Any, **options: Any) -> FaultServer:
+            return stack.enter_context(FaultServer(plan, **options))
+
+        yield start

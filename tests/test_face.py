@@ -13,7 +13,18 @@ import pytest
 import tecton_nb
 
 ROOT = Path(tecton_nb.__file__).parent
-HEAVY = ["matplotlib.pyplot", "matplotlib", "ipywidgets", "pandas", "numpy", "pyarrow", "httpx", "pycurl", "aiohttp"]
+HEAVY = [
+    "matplotlib.pyplot",
+    "matplotlib",
+    "ipywidgets",
+    "pandas",
+    "numpy",
+    "pyarrow",
+    "httpx",
+    "pycurl",
+    "aiohttp",
+    "dask",
+]
 
 
 def _fresh(code: str) -> str:

@@ -99,21 +99,18 @@ class _Bar:
         self._is_shown = is_shown and _is_somebody_looking()
 
     def __enter__(self) -> Self:
-        self._bar = tqdm(
-            total=self._run.progress().rows,
-            unit="row",
-            unit_scale=True,
-            delay=_BAR_AFTER_SECONDS,
-            desc="features",
-            disable=not self._is_shown,
-        )
+        # tqdm has a thread of its own, so there is none where nobody looks.
+        if self._is_shown:
+            rows = self._run.progress().rows
+            self._bar = tqdm(total=rows, unit="row", unit_scale=True, delay=_BAR_AFTER_SECONDS, desc="features")
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self.show()
-        self._bar.close()
+        if self._is_shown:
+            self.show()
+            self._bar.close()
 
     def show(self) -> None:
         """Show how far it is."""

@@ -36,6 +36,12 @@ def parts_of(rows: Rows) -> Iterator[Rows]:
         yield rows.iloc[part] if isinstance(rows, pd.DataFrame) else rows[part]
 
 
+def is_dask(rows: object) -> bool:
+    """Whether these rows are a Dask DataFrame; Dask is not loaded for it."""
+    kind = type(rows)
+    return kind.__name__ == "DataFrame" and kind.__module__.partition(".")[0] in {"dask", "dask_expr"}
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """What to ask for: every different row once, and which of them answers each of the caller's rows.
@@ -133,6 +139,8 @@ class _Table:
             return cls._of_dicts([rows])
         if isinstance(rows, Sequence) and not isinstance(rows, str | bytes) and all(map(_is_row, rows)):
             return cls._of_dicts(rows)
+        if is_dask(rows):
+            raise InputError("A Dask DataFrame goes to get_features_batch of a FeatureService, and nowhere else.")
         raise InputError(
             f"Cannot read rows from {quoted(rows)} ({type(rows).__name__}). "
             "Pass a dict, a list of dicts or a DataFrame."

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from numbers import Real
 from pathlib import Path
-from typing import Any, Literal, TypeAlias, TypeVar
+from typing import Any, Literal, TypeAlias, TypedDict, TypeVar
 
 from ..batch.ledger_scope import LedgerScope
 from ..batch.origin import Origin
@@ -79,6 +79,20 @@ class Wishes:
     resume: str | Path | None = None
     metadata_options: MetadataOptionsLike = BATCH_METADATA
     request_options: RequestOptionsLike = None
+
+
+class BatchOptions(TypedDict, total=False):
+    """The arguments that ``get_features_batch`` takes for rows of either kind, for its overloads."""
+
+    concurrency: int | Literal["auto"]
+    rows_per_call: int | Literal["auto"]
+    requests_per_second: float | None
+    deadline_seconds: float | None
+    progress: bool
+    resume: str | Path | None
+    to: str | Path | None
+    metadata_options: MetadataOptionsLike
+    request_options: RequestOptionsLike
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import pandas as pd
 
 from .. import columns
 from ..exceptions import ForbiddenError, NotFoundError, TectonHttpException, did_you_mean, listed
 from ..frames.assemble import frame_of
+from ..metrics.services import ServiceKey
 from ..transport.answers import unknown_service
-from ..wire.exposition import Family
 from ..wire.requests import Locator
 
-_RATE = "feature_service_requests_rate"
 
+def services_frame(
+    found: Mapping[ServiceKey, float | None], given_names: Iterable[str], used_names: Iterable[str]
+) -> pd.DataFrame:
+    """Return one row per name of a feature service, sorted; see ``columns.SERVICES``.
 
-def services_frame(families: Iterable[Family], given_names: Iterable[str], used_names: Iterable[str]) -> pd.DataFrame:
-    """Return one row per feature service, sorted by name; see ``columns.SERVICES``."""
-    rows = _from_metrics(families)
+    Services of one name, in several workspaces, add up: `found` tells them apart by their ids only.
+    """
+    rows: dict[str, tuple[str | None, float | None, str]] = {}
+    for (name, service_id), rate in found.items():
+        first_id, sum_, _ = rows.get(name, (service_id, None, ""))
+        rows[name] = (first_id, sum_ if rate is None else (sum_ or 0.0) + rate, "metrics")
     for source, names in (("profile", given_names), ("given", used_names)):
         for name in names:
             rows.setdefault(name, (None, None, source))
@@ -47,21 +52,3 @@ def with_hint(error: NotFoundError, locator: Locator, names: Iterable[str]) -> N
         hint = did_you_mean(locator.value, known) or (f" Known services: {listed(known)}." if known else "")
     error.sentence = unknown_service(error, locator, hint)
     return error
-
-
-def _from_metrics(families: Iterable[Family]) -> dict[str, tuple[str | None, float | None, str]]:
-    rows: dict[str, tuple[str | None, float | None, str]] = {}
-    for sample in itertools.chain.from_iterable(family.samples for family in families):
-        name = sample.labels.get("feature_service_name")
-        if not name:
-            continue
-        service_id, rate, source = rows.get(name, (None, None, "metrics"))
-        if sample.name == _RATE:
-            rate = (rate or 0.0) + sample.value
-        rows[name] = (service_id or sample.labels.get("feature_service_id"), rate, source)
-    return rows
-
-
-def names_in(families: Iterable[Family]) -> list[str]:
-    """Return the names of the feature services that the metrics page mentions, sorted."""
-    return sorted(_from_metrics(families))

@@ -15,7 +15,7 @@ from ..batch.job import BatchJob
 from ..batch.ledger import Ledger
 from ..batch.result import FeatureBatch
 from ..batch.run import BatchRun
-from ..exceptions import TectonError
+from ..exceptions import InputError, TectonError
 from ..transport.answers import read_answer
 from ..transport.calls import Call
 from ..transport.connection import Connection
@@ -42,6 +42,13 @@ class Driver:
         self._deadline_seconds = deadline_seconds if self._is_borrowed else math.inf
         own = EngineTransport(self._engine, deadline_seconds=deadline_seconds)
         self._http = client if client is not None else httpx.Client(transport=own, cookies=no_cookies())
+
+    def refuse_borrowed(self) -> None:
+        """Raise an error if requests go through a client of the user."""
+        if self._is_borrowed:
+            raise InputError(
+                "An httpx.Client of your own cannot go to the workers of Dask. Make the TectonClient without client=."
+            )
 
     def run(self, flow: Flow[T]) -> T:
         """Return the result of a flow."""

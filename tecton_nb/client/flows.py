@@ -6,7 +6,8 @@ error, and returns its own result. It knows nothing of waiting; that is `client.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable
+import time
+from collections.abc import Generator
 from datetime import UTC, datetime
 from typing import Any, TypeAlias, TypeVar
 
@@ -14,13 +15,13 @@ import pandas as pd
 
 from ..exceptions import NotFoundError, TectonError, TectonHttpException
 from ..metrics.scrape import Scrape
+from ..metrics.services import ServiceKey, services_in
 from ..transport import calls
 from ..transport.calls import Call
-from ..wire.exposition import Family
 from ..wire.requests import Locator
 from ..wire.responses import FeaturesReply, ServiceMetadata
 from .core import Batch, ClientCore
-from .discovery import may_go_without_metrics, names_in, services_frame, with_hint
+from .discovery import may_go_without_metrics, services_frame, with_hint
 from .replies import (
     GetFeatureServiceMetadataResponse,
     GetFeaturesResponse,
@@ -71,19 +72,20 @@ def find_service(core: ClientCore, locator: Locator) -> Flow[ServiceMetadata]:
 def feature_services(core: ClientCore) -> Flow[pd.DataFrame]:
     """Return one row per feature service that metrics, profile or use make known."""
     used = core.used_names()
-    families: Iterable[Family] = ()
+    found: dict[ServiceKey, float | None] = {}
     try:
-        families = yield calls.metrics()
+        found = services_in((yield calls.metrics()))
     except TectonHttpException as error:
         if not may_go_without_metrics(error, (*core.given_names, *used)):
             raise
-    return services_frame(families, core.given_names, used)
+    return services_frame(found, core.given_names, used)
 
 
 def scrape() -> Flow[Scrape]:
     """Read the metrics page once."""
-    families = yield calls.metrics()
-    return Scrape(families, datetime.now(UTC))
+    started_at, clock = datetime.now(UTC), time.perf_counter()
+    page = yield calls.metrics()
+    return Scrape(page, started_at, time.perf_counter() - clock)
 
 
 def described(call: Call[FeaturesReply]) -> Flow[FeaturesReply | None]:
@@ -98,10 +100,10 @@ def described(call: Call[FeaturesReply]) -> Flow[FeaturesReply | None]:
 def _names(core: ClientCore) -> Flow[list[str]]:
     known = [*core.given_names, *core.used_names()]
     try:
-        families = yield calls.metrics()
+        page = yield calls.metrics()
     except TectonError:
         return known
-    return [*known, *names_in(families)]
+    return [*known, *(name for name, _ in services_in(page))]
 
 
 def _labelled(core: ClientCore, call: Call[FeaturesReply]) -> Flow[tuple[FeaturesReply, dict[str, Any] | None]]:

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Unpack, overload
 
 import pandas as pd
 
+from ..batch.dask import DaskFrame
 from ..batch.job import BatchJob
-from ..batch.plan import Rows
+from ..batch.plan import Rows, is_dask
 from ..batch.result import FeatureBatch
 from ..wire.requests import Locator
 from ..wire.responses import ServiceMetadata
-from .core import BATCH_METADATA, ClientCore, MetadataOptionsLike, RequestOptionsLike, Wishes
+from .core import BATCH_METADATA, BatchOptions, ClientCore, MetadataOptionsLike, RequestOptionsLike, Wishes
 from .drive import AsyncDriver, Driver
 from .examples import ExampleRows
-from .service_core import Row, ServiceCore
+from .service_core import Row, ServiceCore, refuse_include
 
 
 class FeatureService(ServiceCore):
@@ -91,9 +93,17 @@ class FeatureService(ServiceCore):
         """
         return self._driver.run(self._detailed(row, metadata_options, request_options))
 
+    @overload
+    def get_features_batch(self, rows: Rows, **options: Unpack[BatchOptions]) -> FeatureBatch: ...
+
+    @overload
+    def get_features_batch(
+        self, rows: DaskFrame, *, include: Sequence[str] = (), **options: Unpack[BatchOptions]
+    ) -> DaskFrame: ...
+
     def get_features_batch(
         self,
-        rows: Rows,
+        rows: Rows | DaskFrame,
         *,
         concurrency: int | Literal["auto"] = "auto",
         rows_per_call: int | Literal["auto"] = "auto",
@@ -102,18 +112,28 @@ class FeatureService(ServiceCore):
         progress: bool = True,
         resume: str | Path | None = None,
         to: str | Path | None = None,
+        include: Sequence[str] = (),
         metadata_options: MetadataOptionsLike = BATCH_METADATA,
         request_options: RequestOptionsLike = None,
-    ) -> FeatureBatch:
+    ) -> FeatureBatch | DaskFrame:
         """Return values, statuses, times and errors of many rows; a bad row never spoils the others.
 
         Rows are checked before anything is sent, equal rows are asked for once, failures that may pass are
         tried again, and an interrupt keeps what came (``FeatureBatch.last``).
 
+        Of a Dask DataFrame the features come as a Dask DataFrame with the same index, divisions and partitions:
+        nothing is fetched before it is computed, it is fetched again each time it is computed (``persist()`` keeps
+        it), and a partition that is lost with its worker is fetched again. `concurrency` and
+        `requests_per_second` hold for all workers together; they are divided among the workers that the current
+        ``distributed.Client`` has now. The API key does not travel: a worker finds it where this client found its
+        own, or in ``TECTON_API_KEY``, or in its Dask configuration under ``tecton_nb.api_key``. Rows that failed
+        are missing, ``include="statuses"`` tells them apart, and the log of the worker has the first error; where
+        the server refuses every row or is down, computing raises. Equal rows are asked for once in each partition.
+
         Parameters
         ----------
         rows
-            As for `get_features`.
+            As for `get_features`; or a Dask DataFrame.
         concurrency
             Requests in flight: a number, or ``"auto"`` for what the server turns out to bear (8 at first, 1 to 64).
         rows_per_call
@@ -124,13 +144,16 @@ class FeatureService(ServiceCore):
         deadline_seconds
             Total time for each attempt; the client's own by default.
         progress
-            Show a bar on a terminal and in a notebook, from the first second on.
+            Show a bar on a terminal and in a notebook, from the first second on. Dask has bars of its own.
         resume
             Path of a file in which finished rows are kept; a second call with it asks only for what is missing.
-            The feature values stand in it in clear.
+            The feature values stand in it in clear. Not for a Dask DataFrame.
         to
             Path of a folder: rows are fetched and written in parts of 50,000, so memory stays flat however many
             they are, and the batch reads its frames from there. Equal rows are then asked for once in each part.
+            Not for a Dask DataFrame, which has ``to_parquet``.
+        include
+            For a Dask DataFrame only, as for ``FeatureBatch.to_pandas``.
         metadata_options
             By default serving status, effective times and SLO information are asked for.
         request_options
@@ -143,6 +166,9 @@ class FeatureService(ServiceCore):
         LedgerError
             If the resume file cannot be used. One that cannot be written any more does not stop the run: the
             error comes at its end, and every row is in ``FeatureBatch.last``.
+        BatchStoppedError, SettingsError
+            When a Dask DataFrame is computed: a partition met an error that every row would meet, or a worker has
+            no API key.
         """
         wishes = Wishes(
             concurrency=concurrency,
@@ -154,6 +180,10 @@ class FeatureService(ServiceCore):
             metadata_options=metadata_options,
             request_options=request_options,
         )
+        if is_dask(rows):
+            self._driver.refuse_borrowed()
+            return self._spread(rows, wishes, include, to)
+        refuse_include(include)
         return self._driver.run(self._batch(rows, wishes) if to is None else self._recorded(rows, wishes, to))
 
     def start_features_batch(

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import pandas as pd
 
+from ..batch.dask import DaskFrame, Limits, spread
 from ..batch.plan import Plan, Rows, parts_of, plan_rows
 from ..batch.recording import Recorder
 from ..batch.report import BatchReport
@@ -109,6 +110,18 @@ class ServiceCore:
             batch.raise_first()
         return batch
 
+    def _spread(self, rows: DaskFrame, wishes: Wishes, include: Sequence[str], to: object) -> DaskFrame:
+        """Return the lazy features of the rows of a Dask DataFrame; errors in columns and wishes come at once."""
+        for name, wish in (("resume", wishes.resume), ("to", to)):
+            if wish is not None:
+                raise InputError(
+                    f"{name} is for the rows of one process. With a Dask DataFrame leave it out and write the "
+                    "result with to_parquet: each partition is a file."
+                )
+        settings = self._core.batch(self._locator, self._plan(rows._meta), wishes).settings
+        limits = Limits(wishes.concurrency, wishes.requests_per_second)
+        return spread(rows, settings, self._metadata, limits, include)
+
     def _recorded(self, rows: Rows, wishes: Wishes, to: str | Path) -> Flow[FeatureBatch]:
         """Fetch the rows part by part into a recording; what an interrupt leaves is a recording of whole parts."""
         recorder: Recorder | None = None
@@ -183,6 +196,15 @@ class ServiceCore:
         middle = [Section("Wildcard keys", ("name", "data_type"), wildcards)] if wildcards else []
         sections = (_section("Inputs", self.inputs()), *middle, _section("Features", features))
         return Card("FeatureService", self.name, facts, sections)
+
+
+def refuse_include(include: Sequence[str]) -> None:
+    """Raise an error if something is to be included that a batch has frames of its own for."""
+    if include:
+        raise InputError(
+            f"include={quoted(include)} is for a Dask DataFrame. A FeatureBatch has it all: "
+            "batch.to_pandas(include=...), batch.statuses()."
+        )
 
 
 def _section(title: str, frame: pd.DataFrame) -> Section:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, Unpack, overload
 
 import httpx
 import pandas as pd
 
+from ..batch.dask import DaskFrame
 from ..batch.plan import Rows
 from ..batch.result import FeatureBatch
 from ..metrics.scrape import Scrape
@@ -19,6 +20,7 @@ from . import flows
 from .core import (
     BATCH_METADATA,
     DEADLINE_SECONDS,
+    BatchOptions,
     ClientCore,
     MetadataOptionsLike,
     Question,
@@ -176,12 +178,35 @@ class TectonClient:
         call = self._core.query_call(question)
         return self._driver.run(flows.query_features(self._core, call))
 
-    @name_or_id
+    @overload
     def get_features_batch(
         self,
         *,
         feature_service_name: str,
         rows: Rows,
+        workspace_name: str | None = None,
+        feature_service_id: str | None = None,
+        **options: Unpack[BatchOptions],
+    ) -> FeatureBatch: ...
+
+    @overload
+    def get_features_batch(
+        self,
+        *,
+        feature_service_name: str,
+        rows: DaskFrame,
+        include: Sequence[str] = (),
+        workspace_name: str | None = None,
+        feature_service_id: str | None = None,
+        **options: Unpack[BatchOptions],
+    ) -> DaskFrame: ...
+
+    @name_or_id
+    def get_features_batch(
+        self,
+        *,
+        feature_service_name: str,
+        rows: Rows | DaskFrame,
         concurrency: int | Literal["auto"] = "auto",
         rows_per_call: int | Literal["auto"] = "auto",
         requests_per_second: float | None = None,
@@ -189,11 +214,12 @@ class TectonClient:
         progress: bool = True,
         resume: str | Path | None = None,
         to: str | Path | None = None,
+        include: Sequence[str] = (),
         metadata_options: MetadataOptionsLike = BATCH_METADATA,
         workspace_name: str | None = None,
         request_options: RequestOptionsLike = None,
         feature_service_id: str | None = None,
-    ) -> FeatureBatch:
+    ) -> FeatureBatch | DaskFrame:
         """Return values, statuses, times and errors of many rows; see ``FeatureService.get_features_batch``."""
         service = self.feature_service(
             feature_service_name, workspace_name=workspace_name, feature_service_id=feature_service_id
@@ -207,6 +233,7 @@ class TectonClient:
             progress=progress,
             resume=resume,
             to=to,
+            include=include,
             metadata_options=metadata_options,
             request_options=request_options,
         )

@@ -6,37 +6,45 @@ A row is taken whole or refused whole, so one bad value never shifts or half-fil
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Iterator, Sequence
-from functools import cached_property, lru_cache
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
 from typing import Any, TypeAlias, cast
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+from pandas.api.extensions import ExtensionArray
 
 from .. import columns
 from ..exceptions import DecodeError, quoted
 from ..wire.codecs import FeatureValue, Misfit, codec
 from ..wire.quick import Annotations, QuickReader, QuickRow
-from ..wire.quick_messages import Irregular, QuickSLO, astuple
+from ..wire.quick_messages import Irregular
 from ..wire.responses import FeatureItem, FeaturesReply, NameAndType, read_get_features, read_get_features_batch
 from ..wire.slo import SLOInfo
-from ..wire.timestamps import parse_timestamp
-from ..wire.types import BOOLEAN, FLOAT64, INT64, STRING, TIMESTAMP, DataType, JsonValue
+from ..wire.types import STRING, TIMESTAMP, DataType, JsonValue
 from ..wire.values import decode_error
 from .blocks import Blocks, KnownBlocks, Places, Positions, Schema
 from .dtypes import STRING_DTYPE, arrow_of, fits_nanoseconds, moments
 from .order import order_of
 from .raw import raw_column
+from .said import (
+    SLO_SCHEMA,
+    effective_moment,
+    quick_slo,
+    short_time,
+    slo_columns,
+    spelled_status,
+    status_column,
+    time_column,
+)
 
 __all__ = ["FeatureColumns", "Schema", "effective_moment", "frame_of", "schema_of", "spelled_status"]
 
-_DATA_TYPES = {"boolean": BOOLEAN, "Float64": FLOAT64, "Int64": INT64, "string": STRING}
-_SLO_SCHEMA = tuple(NameAndType(column.name, _DATA_TYPES[column.dtype]) for column in columns.SLO_INFO)
 # Rows that wait to become columns: enough to make it cheap, few enough to weigh nothing.
 _BLOCK = 512
 # Annotations whose numbers are remembered at most.
-_MOST_NOTED = 4096
+_MOST_NOTED = 2048
 _GROWING = (
     "_values",
     "_statuses",
@@ -49,7 +57,6 @@ _GROWING = (
 )
 # Position, place in its answer, and the row.
 _Record: TypeAlias = tuple[int, str, QuickRow]
-_LONGEST_TIME = len("2024-05-01T00:00:00.123456789+00:00")
 
 
 class FeatureColumns:
@@ -67,9 +74,9 @@ class FeatureColumns:
         self.schema = schema
         self.row_count = row_count
         self._values = Blocks(schema)
-        self._statuses = KnownBlocks(tuple(NameAndType(item.name, STRING) for item in schema), _status_column)
-        self._effective_times = KnownBlocks(tuple(NameAndType(f.name, TIMESTAMP) for f in schema), _time_column)
-        self._slo_infos = Blocks(_SLO_SCHEMA)
+        self._statuses = KnownBlocks(tuple(NameAndType(item.name, STRING) for item in schema), status_column)
+        self._effective_times = KnownBlocks(tuple(NameAndType(f.name, TIMESTAMP) for f in schema), time_column)
+        self._slo_infos = Blocks(SLO_SCHEMA)
         self._value_at, self._status_at = Places(row_count), Places(row_count)
         self._effective_time_at, self._slo_info_at = Places(row_count), Places(row_count)
         # Rows that wait to become columns: with raw values, and with decoded ones.
@@ -93,8 +100,8 @@ class FeatureColumns:
         order = order_of(reply.features, self.schema)
         values = [self._decode(row, order, _place(i, len(positions))) for i, row in enumerate(reply.rows)]
         items = [reply.features[k] for k in order] if reply.features else [FeatureItem()] * len(self.schema)
-        effective_times = tuple([item.effective_time for item in items])
-        slos = [_quick_slo(info) for info in reply.slo_infos] if len(reply.slo_infos) == len(values) else None
+        effective_times = tuple([short_time(item.effective_time) for item in items])
+        slos = [quick_slo(info) for info in reply.slo_infos] if len(reply.slo_infos) == len(values) else None
         for i, position in enumerate(positions):
             statuses = tuple([item.statuses[i] if item.statuses else None for item in items])
             row = values[i], Annotations(statuses, effective_times), slos[i] if slos else None
@@ -127,8 +134,7 @@ class FeatureColumns:
         if row is None or len(positions) != 1:
             return self._put_exactly(read_get_features(body), positions)
         self._append(self._raw, positions[0], "result", row)
-        slo = row[2]
-        return slo if slo is None else slo.info()
+        return row[2].info() if row[2] is not None else None
 
     def copied(self) -> FeatureColumns:
         """Return them as they are now, to look at while rows go on arriving here."""
@@ -259,7 +265,7 @@ class FeatureColumns:
         self._keep_annotations(positions, annotations)
         present = [slo for slo in slos if slo is not None]
         if present:
-            numbers = self._slo_infos.extend(_slo_columns(present), len(present))
+            numbers = self._slo_infos.extend(slo_columns(present), len(present))
             has_slo = slice(None) if len(present) == len(slos) else [slo is not None for slo in slos]
             self._slo_info_at.set(positions[has_slo], numbers)
 
@@ -288,35 +294,14 @@ class FeatureColumns:
 
 
 def frame_of(
-    values: dict[str, list[object]], described: tuple[columns.Column, ...], index: pd.Index | None = None
+    values: Mapping[str, list[object] | ExtensionArray],
+    described: tuple[columns.Column, ...],
+    index: pd.Index | None = None,
 ) -> pd.DataFrame:
-    """Return a frame of the described columns, in their order and dtypes."""
+    """Return a frame of the described columns, in their order and dtypes; an array has its dtype already."""
     dtypes = columns.by_name(described)
     arrays = {name: _typed(values[name], dtype) for name, dtype in dtypes.items()}
     return _frame(arrays, pd.RangeIndex(len(next(iter(values.values())))) if index is None else index)
-
-
-def spelled_status(status: str | None) -> str | None:
-    """Return a serving status in its one spelling; unknown ones as they came, `None` for none."""
-    return columns.STATUS_SPELLINGS.get(status, status) if status else None
-
-
-def effective_moment(text: str | None) -> int | None:
-    """Return an effective time in nanoseconds since the epoch, `None` for text that names no moment they hold.
-
-    A row is worth more than its effective time, so nothing is raised.
-    """
-    return None if text is None or len(text) > _LONGEST_TIME else _moment(text)
-
-
-# The same few times stand in every row. Only what can be a time is kept: foreign text may be megabytes.
-@lru_cache(maxsize=65_536)
-def _moment(text: str) -> int | None:
-    try:
-        moment = parse_timestamp(text)
-    except ValueError:
-        return None
-    return moment if fits_nanoseconds(moment, TIMESTAMP) else None
 
 
 def schema_of(reply: FeaturesReply) -> Schema:
@@ -338,7 +323,9 @@ def _frame(arrays: dict[str, object], index: pd.Index) -> pd.DataFrame:
     return pd.DataFrame(arrays, index=index, copy=False)
 
 
-def _typed(values: list[Any], dtype: str) -> object:
+def _typed(values: list[Any] | ExtensionArray, dtype: str) -> object:
+    if isinstance(values, ExtensionArray):
+        return values
     if dtype.startswith("datetime64"):
         return moments([value if isinstance(value, int) else None for value in values])
     return pd.array(values, dtype=cast(Any, STRING_DTYPE if dtype == "string" else dtype))
@@ -362,43 +349,11 @@ def _place(i: int, rows: int) -> str:
     return "result" if rows == 1 else f"result[{i}]"
 
 
-def _status_column(statuses: Sequence[str | None]) -> pa.Array:
-    return arrow_of([spelled_status(status) for status in statuses], STRING)
-
-
-def _time_column(texts: Sequence[str | None]) -> pa.Array:
-    try:
-        return raw_column(texts, TIMESTAMP)
-    except Irregular:
-        return arrow_of([effective_moment(text) for text in texts], TIMESTAMP)
-
-
-def _slo_columns(slos: Sequence[QuickSLO]) -> list[pa.Array]:
-    """Return the columns of ``columns.SLO_INFO``."""
-    eligible, reasons, slo_seconds, seconds, latency, sizes, old_sizes, _ = zip(*map(astuple, slos), strict=True)
-    texts = [", ".join(found) or None if found else None for found in reasons]
-    if None in sizes:
-        sizes = tuple([old if new is None else new for new, old in zip(sizes, old_sizes, strict=True)])
-    found = zip((eligible, slo_seconds, seconds, latency, sizes, texts), _SLO_SCHEMA, strict=True)
-    return [arrow_of(values, item.data_type) for values, item in found]
-
-
 def _json(raw: Any) -> JsonValue:
     """Return a raw value as JSON has it: a struct as a list."""
     if isinstance(raw, tuple | list):
         return [_json(item) for item in raw]
     return {name: _json(item) for name, item in raw.items()} if isinstance(raw, dict) else raw
-
-
-def _quick_slo(info: SLOInfo) -> QuickSLO:
-    return QuickSLO(
-        slo_eligible=info.slo_eligible,
-        slo_ineligibility_reasons=info.slo_ineligibility_reasons,
-        slo_server_time_seconds=info.slo_server_time_seconds,
-        server_time_seconds=info.server_time_seconds,
-        store_max_latency=info.store_max_latency,
-        store_response_size_bytes=info.store_response_size_bytes,
-    )
 
 
 def _slowest(infos: Sequence[SLOInfo]) -> SLOInfo | None:

@@ -16,7 +16,7 @@ from .dtypes import arrow_column_type, pandas_of
 
 Schema: TypeAlias = tuple[NameAndType, ...]
 # Distinct rows that `KnownBlocks` recognises at most.
-_MOST_KNOWN = 4096
+_MOST_KNOWN = 2048
 # Number of no row.
 NONE = -1
 Positions: TypeAlias = npt.NDArray[np.integer[Any]]

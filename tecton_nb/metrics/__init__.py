@@ -1,5 +1,8 @@
-"""Metrics of a feature server as frames."""
+"""Metrics of a feature server as frames: scrapes, their history, an existing Prometheus, objectives, agents."""
 
-from .scrape import Scrape
+from . import render, slo
+from .history import MetricsHistory
+from .prometheus import PrometheusSource
+from .scrape import Scrape, parse_exposition
 
-__all__ = ["Scrape"]
+__all__ = ["MetricsHistory", "PrometheusSource", "Scrape", "parse_exposition", "render", "slo"]

@@ -8,21 +8,17 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
-from ..exceptions import InputError
+from .axes import MILLISECONDS, check_threshold, head, log_scale, say, shown_ms
 from .labels import PERCENTILES, fits_directly, label_directly, label_in_legend
-from .latency import Floats, LatencySeries, latency_series
+from .latency import LatencySeries, latency_series
 from .picture import add_alt_text, picture_axes
-from .style import LINE_STYLES, background, colours, ink
+from .style import background, ink, look
 from .text import draw_literally
 from .words import latency_sentence, latency_title, share_within
 
-# A log axis cannot show 0: what is shorter is drawn here.
-_SHORTEST_SECONDS = 1e-6
 # Share of the axes' width that a direct label needs beside its curve.
 _LABEL_ROOM = 0.27
-_MILLISECONDS = 1_000
 
 
 def plot_latency_ecdf(
@@ -58,7 +54,7 @@ def plot_latency_ecdf(
     InputError
         If `calls` is no frame, a column is missing, or a time or the threshold is not a number of seconds.
     """
-    _check_threshold(threshold_seconds)
+    check_threshold(threshold_seconds)
     every = latency_series(calls, by=by)
     drawn = [series for series in every if series.seconds.size]
     title = latency_title(len(calls), every, by)
@@ -67,14 +63,9 @@ def plot_latency_ecdf(
     if drawn:
         _draw(ax, drawn, by, threshold_seconds)
     else:
-        _say(ax, "no calls" if calls.empty else "no times")
+        say(ax, "no calls" if calls.empty else "no times")
     add_alt_text(ax, latency_sentence(title, drawn, by, threshold_seconds))
     return ax
-
-
-def _check_threshold(seconds: float | None) -> None:
-    if seconds is not None and not (math.isfinite(seconds) and seconds > 0):
-        raise InputError(f"Cannot draw threshold_seconds={seconds!r}: give a number of seconds above 0, such as 0.1.")
 
 
 def _draw(ax: Axes, drawn: list[LatencySeries], by: str | None, threshold_seconds: float | None) -> None:
@@ -90,12 +81,11 @@ def _draw(ax: Axes, drawn: list[LatencySeries], by: str | None, threshold_second
 
 
 def _curve(ax: Axes, series: LatencySeries, place: int) -> Line2D:
-    palette = colours(ax)
-    colour, style = palette[place % len(palette)], LINE_STYLES[place % len(LINE_STYLES)]
+    colour, style = look(ax, place)
     times, shares = series.curve()
-    (line,) = ax.plot(_shown_ms(times), shares * 100, color=colour, linestyle=style, lw=1.6, drawstyle="steps-post")
+    (line,) = ax.plot(shown_ms(times), shares * 100, color=colour, linestyle=style, lw=1.6, drawstyle="steps-post")
     for ratio, marker, _ in PERCENTILES.values():
-        place_ms = _shown_ms(np.array([series.quantile(ratio)]))
+        place_ms = shown_ms(np.array([series.quantile(ratio)]))
         point = ax.plot(
             place_ms, [ratio * 100], marker=marker, markersize=5.5, color=colour, linestyle="none", zorder=3
         )
@@ -103,28 +93,15 @@ def _curve(ax: Axes, series: LatencySeries, place: int) -> Line2D:
     return line
 
 
-def _shown_ms(seconds: Floats) -> Floats:
-    return np.maximum(seconds, _SHORTEST_SECONDS) * _MILLISECONDS
-
-
 def _scale(ax: Axes, drawn: list[LatencySeries], threshold_seconds: float | None, room: float) -> None:
     left, right = _time_limits(drawn, threshold_seconds, room)
-    ax.set_xscale("log")
-    ax.set_xlim(10**left, 10**right)
-    steps = (1.0, 2.0, 5.0) if right - left < 3 else (1.0,)
-    ax.xaxis.set_major_locator(LogLocator(subs=steps, numticks=20))
-    ax.xaxis.set_minor_locator(NullLocator())
-    ax.xaxis.set_major_formatter(FuncFormatter(_plain_number))
-
-
-def _plain_number(value: float, _: int | None) -> str:
-    return f"{value:,.10g}"
+    log_scale(ax.xaxis, 10**left, 10**right)
 
 
 def _time_limits(drawn: list[LatencySeries], threshold_seconds: float | None, room: float) -> tuple[float, float]:
     shown = [series.seconds[[0, -1]] for series in drawn]
-    ends = np.log10(_shown_ms(np.concatenate([*shown, [threshold_seconds or shown[0][0]]])))
-    medians = np.log10(_shown_ms(np.array([series.quantile(0.5) for series in drawn])))
+    ends = np.log10(shown_ms(np.concatenate([*shown, [threshold_seconds or shown[0][0]]])))
+    medians = np.log10(shown_ms(np.array([series.quantile(0.5) for series in drawn])))
     margin = max(0.04 * (ends.max() - ends.min()), 0.15)
     left, right = float(ends.min() - margin), float(ends.max() + margin)
     # The label of the leftmost curve stands left of its median, that of the rightmost one right of it.
@@ -134,23 +111,13 @@ def _time_limits(drawn: list[LatencySeries], threshold_seconds: float | None, ro
 
 
 def _label_axes(ax: Axes, title: str, *, has_note: bool) -> None:
-    heading = ax.set_title(title, loc="left", pad=18 if has_note else 6)
-    ax.set_xlabel("time of a call (ms, log scale)")
-    ax.set_ylabel("share of calls (%)")
+    head(ax, title, "time of a call (ms, log scale)", "share of calls (%)", has_note=has_note)
     ax.set_ylim(0, 102)
     ax.set_yticks([0, 25, 50, 75, 100])
-    ax.grid(visible=True, axis="y", color=ink(ax), alpha=0.15, linewidth=0.6)
-    ax.set_axisbelow(True)
-    draw_literally([heading, ax.xaxis.label, ax.yaxis.label])
-
-
-def _say(ax: Axes, words: str) -> None:
-    ax.set_xticks([])
-    ax.text(0.5, 0.61, words, transform=ax.transAxes, ha="center", va="center", color=ink(ax), fontsize=14)
 
 
 def _draw_threshold(ax: Axes, seconds: float, words: str) -> None:
-    at = seconds * _MILLISECONDS
+    at = seconds * MILLISECONDS
     ax.axvline(at, color=ink(ax), linewidth=1.0, linestyle=(0, (4, 3)), zorder=1.5)
     left, right = np.log10(ax.get_xlim())
     place = (math.log10(at) - left) / (right - left)

@@ -5,14 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from ..columns import LATENCY_QUANTILES, by_name
-from ..exceptions import InputError, did_you_mean, listed, quoted
+from ..exceptions import InputError, quoted
 from ..reprs.human import MISSING, is_missing
-
-Floats = npt.NDArray[np.float64]
+from .columns_of import Floats, column_of, seconds_of
 
 CLIENT_TIME = "client_time_seconds"
 SERVER_TIME = "server_time_seconds"
@@ -85,10 +83,10 @@ def latency_quantiles(
 
 def latency_series(calls: pd.DataFrame, *, by: str | None = None) -> list[LatencySeries]:
     """Return the times of client and server, or of the client per group; any may be without calls."""
-    client = _seconds(calls, CLIENT_TIME)
+    client = seconds_of(calls, CLIENT_TIME)
     if by is not None:
-        return _grouped(client, _column(calls, by))
-    return [_series("client time", client), _series("server time", _seconds(calls, SERVER_TIME))]
+        return _grouped(client, column_of(calls, by))
+    return [_series("client time", client), _series("server time", seconds_of(calls, SERVER_TIME))]
 
 
 def _quantile_row(series: LatencySeries, threshold_seconds: float | None) -> list[object]:
@@ -120,34 +118,3 @@ def _series(name: str, seconds: Floats) -> LatencySeries:
 def _group_name(key: object) -> str:
     is_gap = is_missing(key) or (isinstance(key, float) and np.isnan(key))
     return MISSING if is_gap else str(key)
-
-
-def _column(calls: pd.DataFrame, name: str) -> pd.Series:
-    if not isinstance(calls, pd.DataFrame):
-        raise InputError(f"Cannot read calls from {type(calls).__name__}. Pass a frame, such as batch.calls().")
-    if name not in calls.columns:
-        raise InputError(
-            f"The calls have no column {quoted(name)}. Columns found: {listed(calls.columns)}."
-            f"{did_you_mean(name, calls.columns)}"
-        )
-    return calls[name]
-
-
-def _seconds(calls: pd.DataFrame, name: str) -> Floats:
-    column = _column(calls, name)
-    if column.dtype.kind in "mM":
-        raise InputError(
-            f"The column {quoted(name)} holds {column.dtype}, not numbers of seconds. Use .dt.total_seconds() first."
-        )
-    try:
-        seconds: Floats = pd.to_numeric(column).to_numpy(dtype=np.float64, na_value=np.nan)
-    except (TypeError, ValueError) as error:
-        raise InputError(f"The column {quoted(name)} holds values that are no seconds: {error}.") from error
-    impossible = np.flatnonzero((seconds < 0) | np.isinf(seconds))
-    if impossible.size:
-        place = int(impossible[0])
-        raise InputError(
-            f"The column {quoted(name)} holds {seconds[place]} in row {place}: "
-            "a time is a finite number of seconds from 0 on. Drop or correct such rows first."
-        )
-    return seconds

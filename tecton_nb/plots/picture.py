@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from base64 import b64encode
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -58,6 +58,12 @@ def picture_axes(width: float = 7.0, height: float = 4.2) -> Axes:
         figure = PictureFigure(figsize=(width, height), layout="constrained", dpi=100)
         FigureCanvasAgg(figure)
         return figure.add_subplot(axes_class=PictureAxes)
+
+
+def bar_axes(names: Sequence[str]) -> Axes:
+    """Return the axes of a new figure for as many horizontal bars as there are names, wide enough for these."""
+    longest = max(map(len, names), default=0)
+    return picture_axes(max(7.0, 4.6 + 0.085 * longest), max(2.0, 1.2 + 0.3 * len(names)))
 
 
 def add_alt_text(ax: Axes, sentence: str) -> None:

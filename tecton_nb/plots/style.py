@@ -10,6 +10,7 @@ from matplotlib.colors import to_rgba
 from matplotlib.typing import ColorType
 
 Colour = tuple[float, float, float]
+LineStyle = str | tuple[int, tuple[float, ...]]
 
 # Okabe and Ito's colours for every kind of colour vision; the first five reach 3:1 on white.
 OKABE_ITO = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#000000", "#E69F00", "#56B4E9", "#F0E442")
@@ -54,6 +55,12 @@ def colours(ax: Axes) -> list[Colour]:
     behind = background(ax)
     every = [to_rgba(name)[:3] for name in OKABE_ITO]
     return [colour for colour in every if contrast(colour, behind) >= MINIMUM_CONTRAST]
+
+
+def look(ax: Axes, place: int) -> tuple[Colour, LineStyle]:
+    """Return colour and line style of the series at a place: neighbours differ in both."""
+    palette = colours(ax)
+    return palette[place % len(palette)], LINE_STYLES[place % len(LINE_STYLES)]
 
 
 def ink(ax: Axes) -> ColorType:

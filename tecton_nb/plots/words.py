@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..reprs import human_percent, human_seconds
+from .columns_of import Floats
 from .latency import QUANTILES, LatencySeries
 from .text import label_text
 
@@ -14,7 +15,7 @@ _TITLE_NAME_LIMIT = 60
 def latency_title(count: int, every: list[LatencySeries], by: str | None) -> str:
     """Return the number of calls, what they are grouped by, and how many have no time."""
     grouped = "" if by is None else f" by {label_text(by, _TITLE_NAME_LIMIT)}"
-    return f"Latency of {_calls(count)}{grouped}{''.join(_gaps(count, every, by))}"
+    return f"Latency of {calls_words(count)}{grouped}{''.join(_gaps(count, every, by))}"
 
 
 def latency_sentence(title: str, drawn: list[LatencySeries], by: str | None, threshold_seconds: float | None) -> str:
@@ -35,13 +36,23 @@ def share_within(drawn: list[LatencySeries], by: str | None, seconds: float) -> 
     return f"within {threshold_words(seconds)}: {', '.join(shares)}"
 
 
+def share_of_calls(seconds: Floats, threshold: float) -> str:
+    """Return the share of the calls within the threshold."""
+    return f"within {threshold_words(threshold)}: {human_percent(float((seconds <= threshold).mean()))} of calls"
+
+
+def over_time_title(count: int, left_out: int) -> str:
+    """Return the number of calls that are drawn over time, and how many have no time."""
+    return f"Latency of {calls_words(count)} over time" + (f", {left_out:,} without a time" if left_out else "")
+
+
 def threshold_words(seconds: float) -> str:
     """Return the threshold as it was given, in milliseconds."""
     return f"{seconds * 1_000:,.6g} ms"
 
 
 def _quantiles(series: LatencySeries, by: str | None) -> str:
-    count = "" if by is None else f" ({_calls(series.seconds.size)})"
+    count = "" if by is None else f" ({calls_words(series.seconds.size)})"
     values = (f"p{round(ratio * 100)} {human_seconds(series.quantile(ratio))}" for ratio in QUANTILES)
     return f"{label_text(series.name)}{count} {', '.join(values)}"
 
@@ -57,5 +68,6 @@ def _gaps(count: int, every: list[LatencySeries], by: str | None) -> list[str]:
     ]
 
 
-def _calls(count: int) -> str:
+def calls_words(count: int) -> str:
+    """Return a number of calls in words."""
     return "1 call" if count == 1 else f"{count:,} calls"

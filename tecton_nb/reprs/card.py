@@ -28,7 +28,7 @@ class Section:
     is_open
         Whether the HTML shows the table at once; the text always does.
     limit
-        Rows that are shown at most.
+        Number of rows that are shown, for pages that have room for more.
     """
 
     title: str

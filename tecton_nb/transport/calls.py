@@ -10,7 +10,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from ..wire.exposition import Family, parse_exposition
+from ..wire.exposition import read_page
+from ..wire.metrics_page import Page
 from ..wire.options import MetadataOptions, RequestOptions
 from ..wire.requests import (
     Locator,
@@ -104,9 +105,9 @@ def service_state(locator: Locator) -> Call[None]:
     return _service_call("get-feature-service-state", write_state_request(locator), lambda _: None, locator)
 
 
-def metrics() -> Call[tuple[Family, ...]]:
+def metrics() -> Call[Page]:
     """Return the call that fetches the metrics page."""
-    return Call("observability/metrics", None, parse_exposition, accept=_ACCEPT_METRICS)
+    return Call("observability/metrics", None, read_page, accept=_ACCEPT_METRICS)
 
 
 def _service_call(operation: str, body: bytes, read: Callable[[bytes], T], locator: Locator) -> Call[T]:

@@ -14,7 +14,7 @@ from .secret import Secret, api_key, hidden
 USER_AGENT = f"tecton-nb/{version('tecton-nb')}"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, weakref_slot=True)
 class Connection:
     """Address and API key of one feature server; shows the address only."""
 

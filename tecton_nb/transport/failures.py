@@ -29,8 +29,9 @@ from .reply import head_too_large
 _MALFORMED_URL: Final = 3
 CUT_OFF: Final = 18
 DEADLINE: Final = 28
-# The server closed, the request could not be sent, the answer could not be read.
-BROKEN: Final = frozenset({52, 55, 56})
+# The server closed, the request could not be sent, the answer could not be read; or it is no HTTP, which on a kept
+# connection is mostly what was left over of the answer before, and libcurl does not show the bytes there.
+_BROKEN: Final = frozenset({8, 52, 55, 56})
 _NOT_HTTP: Final = frozenset({1, 8, 16, 61, 92})
 _CERTIFICATE: Final = frozenset({35, 51, 53, 54, 58, 59, 60, 64, 66, 77, 80, 82, 83, 90, 91, 98})
 _TOO_LARGE: Final = 63
@@ -106,6 +107,11 @@ class Failure:
     phase: str
     os_errno: int
     max_body_bytes: int
+
+
+def is_broken(code: int, message: str) -> bool:
+    """Return whether a transfer failed in a way that a connection which had died before would explain."""
+    return code in _BROKEN and not _says(message.lower(), _HEAD_WORDS)
 
 
 def error_for(failure: Failure) -> TectonError:

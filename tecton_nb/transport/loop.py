@@ -19,7 +19,7 @@ from typing import Final, TypeAlias
 import pycurl
 
 from ..exceptions import ConnectionFailedError, InputError, TectonError
-from .failures import BROKEN, DEADLINE
+from .failures import DEADLINE, is_broken
 from .messages import HttpAnswer, HttpRequest
 from .transfer import Transfer
 
@@ -85,7 +85,7 @@ class Loop:
         self._inbox: deque[Exchange] = deque()
         self._waiting: deque[Exchange] = deque()
         self._running: dict[pycurl.Curl, tuple[Exchange, Transfer]] = {}
-        self._idle: list[Transfer] = []
+        self._idle: deque[Transfer] = deque()
         self._make = functools.partial(Transfer, max_body_bytes, ca_bundle)
         self._due: float | None = None
         self._is_stopping = False
@@ -97,7 +97,6 @@ class Loop:
         self._ear.setblocking(False)
         self._selector.register(self._ear, selectors.EVENT_READ)
         self.max_in_flight = max_in_flight
-        self._kept = 0
         self._swallowed = 0
         self._multi = self._new_multi()
         self._thread = threading.Thread(target=self._run, name="tecton_nb engine", daemon=True)
@@ -130,8 +129,6 @@ class Loop:
 
     def _new_multi(self) -> pycurl.CurlMulti:
         multi = pycurl.CurlMulti()
-        multi.setopt(pycurl.M_MAXCONNECTS, self.max_in_flight)
-        self._kept = self.max_in_flight
         multi.setopt(pycurl.M_SOCKETFUNCTION, self._watch)
         multi.setopt(pycurl.M_TIMERFUNCTION, self._set_timer)
         return multi
@@ -189,17 +186,36 @@ class Loop:
                 self._waiting.append(exchange)
         if self._swallowed >= _SWALLOWED_LIMIT and not self._running:
             self._drop_connections()
-        if self.max_in_flight != self._kept:
-            self._kept = self.max_in_flight
-            self._multi.setopt(pycurl.M_MAXCONNECTS, self._kept)
-        while self._waiting and len(self._running) < self._kept:
+        while self._waiting and len(self._running) < self.max_in_flight:
             exchange = self._waiting.popleft()
             if not exchange.is_over:
-                self._start(exchange, self._idle.pop() if self._idle else self._make())
+                self._start(exchange, self._next(exchange))
+
+    def _next(self, exchange: Exchange) -> Transfer:
+        """Return the handle for a request, the one that has rested longest if it has rested enough.
+
+        Some servers and proxies send an answer too many, in a packet of its own. libcurl would take it for the answer
+        to the next request: a row would get the values of another one. Nothing in an answer tells whose it
+        is, so a connection rests for as long as its last request took, and is left if it speaks unasked.
+        """
+        if not self._idle:
+            return self._make()
+        if exchange.is_second_try:
+            # As a rule that of its first try, whose connection is gone.
+            self._idle.pop().close()
+            return self._make()
+        # Twice as many connections as requests are enough for that.
+        if len(self._idle) <= len(self._running) + 1 and not self._idle[0].has_rested(time.monotonic()):
+            return self._make()
+        transfer = self._idle.popleft()
+        if transfer.is_disturbed:
+            transfer.close()
+            return self._make()
+        return transfer
 
     def _drop_connections(self) -> None:
-        self._multi.close()
-        self._multi = self._new_multi()
+        while self._idle:
+            self._idle.pop().close()
         self._swallowed = 0
 
     def _start(self, exchange: Exchange, transfer: Transfer) -> None:
@@ -209,7 +225,7 @@ class Loop:
         else:
             exchange.started = time.monotonic()
         try:
-            transfer.prepare(exchange.request, seconds, exchange.connect_seconds, is_fresh=exchange.is_second_try)
+            transfer.prepare(exchange.request, seconds, exchange.connect_seconds)
         except (TectonError, pycurl.error, ValueError, TypeError, OverflowError) as error:
             self._idle.append(transfer)
             exchange.end(error if isinstance(error, TectonError) else InputError(f"Cannot send: {error}."))
@@ -240,7 +256,7 @@ class Loop:
         exchange, transfer = self._release(curl)
         is_dead = transfer.is_connection_dead
         self._swallowed += is_dead and code == DEADLINE
-        if is_dead and code in BROKEN and not exchange.is_second_try:
+        if is_dead and is_broken(code, message) and not exchange.is_second_try:
             exchange.is_second_try = True
             self._waiting.appendleft(exchange)
         else:
@@ -249,6 +265,7 @@ class Loop:
     def _release(self, curl: pycurl.Curl) -> tuple[Exchange, Transfer]:
         exchange, transfer = self._running.pop(curl)
         self._multi.remove_handle(curl)
+        transfer.rest(time.monotonic())
         self._idle.append(transfer)
         return exchange, transfer
 

@@ -20,6 +20,9 @@ _STATUS_LINE: Final = re.compile(rb"HTTP/1\.[01] +([0-9]{3})(?: +([^\x00\r\n]*))
 _HEADER_LINES: Final = re.compile(r"(?m)^([!#$%&'*+.^_`|~0-9A-Za-z-]+):([^\x00\r\n]*)\r?\n")
 _FRAMING_LENGTHS: Final = frozenset(map(len, ("content-length", "content-encoding", "transfer-encoding")))
 _BLANK: Final = (b"\r\n", b"\n")
+# A greeting of another service, such as SSH-2.0-OpenSSH_9; as much of one as may still become one.
+_GREETING: Final = re.compile(rb"[\t -~]{1,1000}\r?\n")
+_GREETING_BEGUN: Final = re.compile(rb"[\t -~]{1,1000}\r?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +69,7 @@ class Reply:
         return not self.lines and not self._body_bytes
 
     def take_body(self, part: bytes) -> int | None:
-        """Take one part of the body; `ABORT` if it grows beyond the limit, or its head is refused."""
+        """Take one part of the body; `ABORT` if it grows beyond the limit, or its head is refused or missing."""
         if not self._body_bytes and not self.read_head():
             return ABORT
         self._body_bytes += len(part)
@@ -74,6 +77,9 @@ class Reply:
             self.refusal = too_large(self._max_body_bytes)
             return ABORT
         self._keep(part)
+        if self.head is None and not _GREETING_BEGUN.fullmatch(self._raw()):
+            self.refusal = self.headless()
+            return ABORT
         return None
 
     def read_head(self) -> bool:
@@ -84,6 +90,10 @@ class Reply:
             self.refusal = error
         return self.refusal is None
 
+    def headless(self) -> ProtocolError | None:
+        """Return the error for bytes that came without a head; `None` if none came."""
+        return _headless(self._raw()) if self._body_bytes and self.head is None else None
+
     def body(self) -> bytes:
         """Return the whole body, unpacked.
 
@@ -93,8 +103,11 @@ class Reply:
             If it cannot be unpacked; `ResponseTooLargeError` if it is too large unpacked.
         """
         packed_as = self.head.packed_as if self.head else None
-        body = self._rest.getvalue() if self._rest else self._first
+        body = self._raw()
         return unpacked(body, packed_as, self._max_body_bytes) if packed_as else body
+
+    def _raw(self) -> bytes:
+        return self._rest.getvalue() if self._rest else self._first
 
     def _keep(self, part: bytes) -> None:
         # Nearly every body comes in one part, which needs no copy.
@@ -200,6 +213,13 @@ def _check_transfer(encodings: list[str]) -> None:
 
 def _not_http(reason: str) -> ProtocolError:
     return ProtocolError(f"What answers is not a proper HTTP server: {reason}. Check host and port of the address.")
+
+
+def _headless(came: bytes) -> ProtocolError:
+    first, _, _ = came.partition(b"\n")
+    error = _not_http(f"its first line is {_quoted(first)}")
+    error.is_noise = not _GREETING.match(came)
+    return error
 
 
 def _quoted(line: bytes) -> str:

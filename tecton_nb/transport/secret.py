@@ -6,6 +6,7 @@ import hmac
 import os
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, Final, NoReturn
 
 from ..exceptions import SettingsError
@@ -29,6 +30,22 @@ _PLACEHOLDER: Final = re.compile(
 )
 
 
+@dataclass(frozen=True, slots=True)
+class KeyPlace:
+    """Where a process finds an API key by itself; never the key. See ``transport.find_key``.
+
+    Parameters
+    ----------
+    variable
+        Environment variable.
+    file
+        Path of a file that holds the key and nothing else; if there is one, nowhere else is looked.
+    """
+
+    variable: str = "TECTON_API_KEY"
+    file: str | None = None
+
+
 class Secret:
     """Text that is shown as ``Secret(****)`` wherever it is printed.
 
@@ -38,15 +55,18 @@ class Secret:
     ----------
     text
         What to keep. Nothing is checked here; see `api_key`.
+    place
+        Where another process of the same user would find it.
     """
 
     # The text lives in a closure: tools that print the attributes of an object find a function.
-    __slots__ = ("reveal",)
+    __slots__ = ("place", "reveal")
 
     reveal: Callable[[], str]
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, place: KeyPlace | None = None) -> None:
         self.reveal = lambda: text
+        self.place = place or KeyPlace()
 
     def __repr__(self) -> str:
         return "Secret(****)"
@@ -121,7 +141,7 @@ def authorization(key: Secret) -> bytes:
 
 
 def _stripped(key: Secret) -> Secret:
-    return Secret(_PREFIX.sub("", key.reveal().strip() + " ", count=1).strip())
+    return Secret(_PREFIX.sub("", key.reveal().strip() + " ", count=1).strip(), key.place)
 
 
 def _problem(key: Secret) -> str | None:

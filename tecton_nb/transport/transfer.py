@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import re
+import select
+import sys
 from datetime import UTC, datetime
 from typing import Final
 from urllib.parse import urlsplit
@@ -27,7 +29,8 @@ _OPTIONS: Final = (
     (pycurl.FOLLOWLOCATION, 0),
     (pycurl.TCP_NODELAY, 1),
     (pycurl.PROTOCOLS, pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS),
-    (pycurl.HTTP09_ALLOWED, 0),
+    # Not to be taken, but to be seen: bytes without a head are refused by the reply, which knows what they are.
+    (pycurl.HTTP09_ALLOWED, 1),
     # One exchange at a time on a connection: nothing can be mixed up, and it costs less than HTTP/2 here.
     (pycurl.HTTP_VERSION, pycurl.CURL_HTTP_VERSION_1_1),
     (pycurl.SSLVERSION, pycurl.SSLVERSION_TLSv1_2),
@@ -53,12 +56,15 @@ class Transfer:
     """
 
     __slots__ = (
+        "_connections",
         "_headers",
         "_is_in_clear",
         "_key",
         "_limits",
         "_max_body_bytes",
         "_reply",
+        "_rests_until",
+        "_socket",
         "_started_at",
         "_url",
         "curl",
@@ -73,7 +79,13 @@ class Transfer:
         self._key: Secret | None = None
         self._limits = (0.0, 0.0)
         self._started_at = datetime.now(UTC)
+        self._rests_until = 0.0
+        self._socket = -1
         self.curl = pycurl.Curl()
+        # A connection of its own, so that whoever uses the handles decides how long each connection rests.
+        self._connections = pycurl.CurlShare()
+        self._connections.setopt(pycurl.SH_SHARE, pycurl.LOCK_DATA_CONNECT)
+        self.curl.setopt(pycurl.SHARE, self._connections)
         for option, value in _OPTIONS:
             self.curl.setopt(option, value)
         self.curl.setopt(pycurl.CAINFO, ca_bundle)
@@ -82,13 +94,8 @@ class Transfer:
         self.curl.setopt(pycurl.HEADERFUNCTION, self._reply.lines.append)
         self.curl.setopt(pycurl.WRITEFUNCTION, self._reply.take_body)
 
-    def prepare(self, request: HttpRequest, deadline_seconds: float, connect_seconds: float, *, is_fresh: bool) -> None:
+    def prepare(self, request: HttpRequest, deadline_seconds: float, connect_seconds: float) -> None:
         """Make the handle ready to send the request.
-
-        Parameters
-        ----------
-        is_fresh
-            Whether a new connection must be opened for it.
 
         Raises
         ------
@@ -102,7 +109,6 @@ class Transfer:
         self._set_body(request)
         self._set_headers(request)
         self._limit(deadline_seconds, connect_seconds)
-        self.curl.setopt(pycurl.FRESH_CONNECT, is_fresh)
         self._started_at = datetime.now(UTC)
 
     def answer(self) -> HttpAnswer:
@@ -112,13 +118,15 @@ class Transfer:
         ------
         DecodeError
             If the body cannot be unpacked, or is too large unpacked.
+        ProtocolError
+            If what came has no head.
         """
         if self._reply.head is None:
             self._reply.read_head()
         head, body = self._reply.head, self._reply.body()
         if head is None:
             # libcurl takes a head that is cut off for a whole one.
-            raise self.error(CUT_OFF, "the head is cut off")
+            raise self._reply.headless() or self.error(CUT_OFF, "the head is cut off")
         return HttpAnswer(head.status, head.reason, head.headers, body, self._timing())
 
     def error(self, code: int, message: str) -> TectonError:
@@ -139,14 +147,29 @@ class Transfer:
             )
         )
 
+    def rest(self, now: float) -> None:
+        """Note that the handle has nothing to do from now on."""
+        self._rests_until = now + self.curl.getinfo(pycurl.TOTAL_TIME)
+        self._socket = self.curl.getinfo(pycurl.ACTIVESOCKET)
+
+    def has_rested(self, now: float) -> bool:
+        """Return whether its connection was left alone for as long as its last request took, or there is none."""
+        return self._socket < 0 or now >= self._rests_until
+
+    @property
+    def is_disturbed(self) -> bool:
+        """Whether its connection has something to say though nobody asked: its end, or an answer too many."""
+        return self._socket >= 0 and _is_readable(self._socket)
+
     @property
     def is_connection_dead(self) -> bool:
         """Whether a kept connection took the request and gave not one byte of an answer."""
         return self._reply.is_untouched and self._is_connection_kept()
 
     def close(self) -> None:
-        """Free the handle."""
+        """Free the handle and close its connection."""
         self.curl.close()
+        self._connections.close()
 
     def _aim(self, request: HttpRequest) -> None:
         if request.url != self._url:
@@ -219,6 +242,14 @@ class Transfer:
     def _is_connection_kept(self) -> bool:
         # Without an address no connection was reached at all, old or new.
         return not self.curl.getinfo(pycurl.NUM_CONNECTS) and bool(self.curl.getinfo(pycurl.PRIMARY_IP))
+
+
+def _is_readable(fd: int) -> bool:
+    if sys.platform == "win32":
+        return bool(select.select([fd], [], [], 0)[0])
+    poll = select.poll()
+    poll.register(fd, select.POLLIN)
+    return bool(poll.poll(0))
 
 
 def _header_lines(headers: tuple[tuple[str, str], ...]) -> list[bytes]:

@@ -9,6 +9,7 @@ import ipywidgets
 import pandas as pd
 import traitlets
 
+from ..compare.compared import compare_features
 from ..reprs import Card, frame_section
 from .background import Latest
 from .pieces import Panel, error_html, place, table_html, words_html
@@ -34,7 +35,7 @@ class ComparePanel(Panel):
     left, right
         Whatever ``compare_features`` takes.
     compare
-        What compares them.
+        What compares them, for tolerances of your own: ``functools.partial(compare_features, rtol=1e-6)``.
 
     Attributes
     ----------
@@ -47,7 +48,7 @@ class ComparePanel(Panel):
     comparison = traitlets.Any(allow_none=True)
     error = traitlets.Instance(Exception, allow_none=True)
 
-    def __init__(self, left: Any, right: Any, *, compare: Callable[[Any, Any], Differences]) -> None:
+    def __init__(self, left: Any, right: Any, *, compare: Callable[[Any, Any], Differences] = compare_features) -> None:
         self._latest = Latest()
         self._mismatches = pd.DataFrame()
         self._feature = ipywidgets.Dropdown(description="Feature", options=[_ALL])

@@ -21,7 +21,7 @@ from .background import Latest
 from .pieces import Panel, error_html, place, table_html, words_html
 
 _WINDOWS = {"last hour": "1h", "last 6 hours": "6h", "last day": "1D", "last week": "7D", "everything": None}
-_LABEL_COLUMNS_END = ("timestamp", "metric", "value", "kind", "sample")
+_NO_LABELS = ("timestamp", "metric", "value", "kind", "stage", "labels")
 _LINES = 10
 _NAME_LIMIT = 60
 
@@ -145,9 +145,7 @@ def _drawn(history: History, metric: str, text: str, window: str) -> tuple[pd.Da
 
 
 def _series(frame: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    labels = [
-        name for name in frame.columns if name not in _LABEL_COLUMNS_END and frame[name].nunique(dropna=False) > 1
-    ]
+    labels = [name for name in frame.columns if name not in _NO_LABELS and frame[name].nunique(dropna=False) > 1]
     if not labels:
         return {"value": frame} if len(frame) else {}
     groups = frame.groupby(labels, dropna=False, sort=True, observed=True)

@@ -7,6 +7,7 @@ int64 as text, structs as lists, nothing unknown in it. Any other answer is `Non
 
 from __future__ import annotations
 
+import re
 import secrets
 from collections.abc import Sequence
 from typing import Any, Literal, TypeAlias
@@ -21,12 +22,13 @@ _IRREGULAR = (Irregular, msgspec.MsgspecError, ValueError, RecursionError)
 # Stands for the metadata's features while the rest is decoded; no body can hold it.
 _STAND_IN = secrets.token_hex(16)
 _STAND_IN_JSON = f'"{_STAND_IN}"'.encode()
-_START = b'"metadata":{"features":'
-# What follows the metadata's features in a get-features answer.
-_END, _END_WITHOUT_SLO = b'],"sloInfo":{', b"]}}"
-# Features texts remembered for one schema: servers answer with few different ones, or with another one each time.
-_MOST_TEXTS = 1024
-_LONGEST_TEXT = 65_536
+# Servers differ in white space.
+_START = re.compile(rb'"metadata"\s*:\s*\{\s*"features"\s*:\s*')
+# What follows the metadata's features in a get-features answer, if anything does.
+_NEXT = b'"sloInfo"'
+# Texts of the metadata's features remembered for one schema, in bytes: servers answer with few different ones, or
+# with another one each time.
+_MOST_BYTES = 4_000_000
 
 
 class Annotations:
@@ -60,13 +62,17 @@ class QuickReader:
     def __init__(self, schema: Sequence[NameAndType]) -> None:
         self._items = msgspec.json.Decoder(_items(schema, is_batch=False))
         self._seen: dict[bytes, _Seen] = {}
+        self._seen_bytes = 0
         self._usual: _Seen = (_STAND_IN_JSON, Annotations((), ()))
         single, batch = _message_types(schema)
         self._decode, self._decode_batch = msgspec.json.Decoder(single).decode, msgspec.json.Decoder(batch).decode
 
     def read(self, body: bytes) -> QuickRow | None:
         """Return the row of a get-features answer, `None` if it is not regular."""
-        start = body.find(_START) + len(_START)
+        found = _START.search(body)
+        if found is None:
+            return None
+        start = found.end()
         text, annotations = self._usual
         try:
             if not body.startswith(text, start):
@@ -89,7 +95,8 @@ class QuickReader:
 
     def _annotated(self, body: bytes, start: int) -> _Seen:
         """Return the metadata's features as they stand in the body from `start`, and what they say."""
-        end = body.rfind(_END, start) + 1 or body.rfind(_END_WITHOUT_SLO, start) + 1
+        behind = body.rfind(_NEXT, start)
+        end = body.rfind(b"]", start, behind if behind >= 0 else len(body)) + 1
         # A small part of the text tells most texts apart, and hashing all of it would take long.
         key = body[start:end:16]
         seen = self._seen.get(key)
@@ -104,10 +111,10 @@ class QuickReader:
         return seen
 
     def _remember(self, key: bytes, seen: _Seen) -> None:
-        if len(self._seen) == _MOST_TEXTS:
-            self._seen.clear()
-        if len(seen[0]) <= _LONGEST_TEXT:
-            self._seen[key] = seen
+        self._seen_bytes += len(seen[0])
+        if self._seen_bytes > _MOST_BYTES:
+            self._seen, self._seen_bytes = {}, len(seen[0])
+        self._seen[key] = seen
 
     def _batch(self, message: Any) -> tuple[list[QuickRow], QuickSLO | None]:
         metadata, count = message.metadata, len(message.result)

@@ -12,8 +12,6 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta, Struct, defstruct
 from msgspec.structs import astuple
 
-__all__ = ["Irregular", "QuickSLO", "astuple", "item_kind", "kind_of", "struct_kind"]
-
 from .scalars import FLOAT32_OVERFLOW, INT64_MAX, INT64_MIN
 from .slo import SLOInfo
 from .types import (
@@ -29,9 +27,12 @@ from .types import (
     StructType,
 )
 
+__all__ = ["Irregular", "QuickSLO", "astuple", "item_kind", "kind_of", "struct_kind"]
+
 _Int64 = Annotated[int, Meta(ge=INT64_MIN, le=INT64_MAX)]
-# An empty one has a meaning of its own.
-_Status = Annotated[str, Meta(min_length=1)]
+# An empty one has a meaning of its own, and a long one is not worth remembering.
+_Status = Annotated[str, Meta(min_length=1, max_length=100)]
+_Time = Annotated[str, Meta(max_length=100)]
 _Word = Literal["NaN", "Infinity", "-Infinity"]
 # A whole number is taken for a float only where a float is exactly that number.
 _SCALARS: dict[DataType, Any] = {
@@ -83,7 +84,7 @@ def item_kind(name: str, data_type: DataType, *, is_batch: bool) -> Any:
         ("name", Literal.__getitem__(name)),
         ("data_type", _stated_kind(data_type)),
         ("status", status, None),
-        ("effective_time", str | None, None),
+        ("effective_time", _Time | None, None),
         ("type", str | None, None),
         ("description", str | None, None),
         ("tags", dict[str, str] | None, None),

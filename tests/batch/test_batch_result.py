@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from datetime import UTC, datetime
 
 import httpx
 from canned import KEY, Reply, typed, vector
@@ -57,3 +58,13 @@ def test_batch_through_the_user_s_client_leaves_no_threads(canned):
         client.feature_service("s").get_features_batch([{"k": k} for k in range(20)])
 
     assert [thread.name for thread in threading.enumerate() if thread.name.startswith("tecton-nb-httpx")] == []
+
+
+def test_calls_say_when_they_were_started(service):
+    """Every call has the time at which it was sent."""
+    found = service(vector(["1"], *FEATURES), FEATURES, KEYS)
+
+    before = datetime.now(UTC)
+    started = found.get_features_batch([{"k": 1}, {"k": 2}]).calls()["started_at"]
+
+    assert before <= started.min() <= started.max() <= datetime.now(UTC)

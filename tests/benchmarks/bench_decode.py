@@ -78,7 +78,7 @@ def _answer(shape: Shape, rng: random.Random) -> dict[str, Any]:
             item["effectiveTime"] = "2024-05-01T00:00:00Z"
         if i >= 8 and shape.has_own_times:
             item["effectiveTime"] = (
-                f"2024-05-01T{rng.randrange(24):02}:{rng.randrange(60):02}:{rng.random() * 60:06.3f}Z"
+                f"2024-05-01T{rng.randrange(24):02}:{rng.randrange(60):02}:{rng.randrange(60):02}.{rng.randrange(1000):03}Z"
             )
         item |= {"dataType": _type(kind)} | ({"type": kind} if isinstance(kind, str) else {})
         features.append(item | {"status": "MISSING_DATA" if value is None else "PRESENT"})

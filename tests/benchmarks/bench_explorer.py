@@ -1,7 +1,7 @@
 """How soon the explorer is there, and how soon a fetch shows its frame: medians, on the embedded server.
 
-``python tests/benchmarks/bench_explorer.py``. The peer of a fetch is the same row by ``service.get_features``, asked for
-in turns in the same run.
+``python tests/benchmarks/bench_explorer.py``. The peer of a fetch is the same row by ``service.get_features``, asked
+for in turns in the same run.
 """
 
 from __future__ import annotations

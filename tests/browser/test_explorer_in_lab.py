@@ -13,7 +13,7 @@ import pytest
 pytest.importorskip("playwright.sync_api")
 axe = pytest.importorskip("axe_playwright_python.sync_playwright")
 
-from playwright.sync_api import expect
+from playwright.sync_api import expect  # noqa: E402  # where it is installed
 
 SHOTS = os.environ.get("TNB_SCREENSHOTS")
 CORPUS = Path(__file__).parents[1] / "corpora" / "html-js.jsonl"
@@ -111,7 +111,8 @@ def test_int64_is_shown_digit_for_digit_and_a_wrong_key_is_told(open_notebook, p
         f"import sys; sys.path.insert(0, {TESTS!r})\n"
         "import tecton_nb as tnb\n"
         "from canned import CannedServer, Reply, typed, vector\n"
-        "KEYS, FEATURES = [typed('n', 'int64'), typed('x', 'float64')], [typed('v.n', 'int64'), typed('v.x', 'float64')]\n"
+        "KEYS = [typed('n', 'int64'), typed('x', 'float64')]\n"
+        "FEATURES = [typed('v.n', 'int64'), typed('v.x', 'float64')]\n"
         "def plan(asked):\n"
         "    if asked.operation == 'metadata':\n"
         "        return Reply({'inputJoinKeys': KEYS, 'featureValues': FEATURES})\n"

@@ -25,19 +25,21 @@ SCHEMAS: list[list[Any]] = [
     ["int64", {"type": "blob"}, "missing_type"],
     [],
 ]
+# How an answer can be odd.
+WAYS = ("values", "values", "statuses", "times", "items", "slo", "order", "rows", "message", "spaces")
 _TEXTS = st.text(max_size=8) | st.sampled_from(["NaN", "null", "metadata", '"metadata":{"features":', "é\U0001f600"])
 _INT64_TEXTS = st.integers(-(2**63), 2**63 - 1).map(str) | st.integers(-20, 20).map(str)
-_ODD_NUMBERS = [
+ODD_NUMBERS = [
     *("1e3", "null", "007", "+5", " 7", "7 ", "", "1_0", "0x1F", "-0", "9223372036854775808", "1,2", "1.0", "٣", "NaN"),
     *(7, -0.0, 7.0, 1e3, 2**53 + 1, 2**63, True, None, [], {}, [1], "[1]", "-", "9" * 5000),
 ]
-_TIMES = [
+TIMES = [
     *("2024-05-01T00:00:00Z", "2024-05-01T10:20:30.5Z", "1999-12-31T23:59:59.123456789Z", "2024-02-29T00:00:00.000Z"),
     *("2023-02-29T00:00:00Z", "1500-01-01T00:00:00Z", "2262-04-11T23:47:16.854775807Z", "2024-05-01T24:00:00Z"),
     *("1677-09-21T00:12:43.145224192Z", "2024-05-01T10:00:00+02:00", "2024-05-01", "soon", "2024-05-01 10:00:00Z", ""),
     *("2024-05-01T23:59:60Z", "2024-05-01t10:00:00z", "２024-05-01T10:00:00Z", "9999-12-31T23:59:59Z"),
 ]
-_STATUSES = ["PRESENT", "MISSING_DATA", "UNKNOWN", "CACHED", "TIME_OUT", "", "BRAND NEW", None, 1, 9, ["PRESENT"]]
+_STATUSES = ["PRESENT", "MISSING_DATA", "UNKNOWN", "CACHED", "TIME_OUT", "", "", "BRAND NEW", None, 1, 9, ["PRESENT"]]
 _SLO_INFOS: list[Any] = [
     {"sloEligible": True, "sloServerTimeSeconds": 0.25, "dynamodbResponseSizeBytes": 7, "serverTimeSeconds": 1},
     {"sloEligible": False, "sloIneligibilityReasons": ["A", "B"], "storeResponseSizeBytes": 0, "storeMaxLatency": 2.5},
@@ -74,7 +76,7 @@ def raw_values(kind: Any, *, odd: bool) -> st.SearchStrategy[Any]:
     regular = st.none() | _regular(kind, odd=odd)
     if not odd:
         return regular
-    return st.one_of(regular, regular, regular, st.sampled_from([*_ODD_NUMBERS, *_TIMES]), _spelled_otherwise(kind))
+    return st.one_of(regular, st.sampled_from([*ODD_NUMBERS, *TIMES]), _spelled_otherwise(kind))
 
 
 def _regular(kind: Any, *, odd: bool) -> st.SearchStrategy[Any]:
@@ -95,7 +97,7 @@ def _regular(kind: Any, *, odd: bool) -> st.SearchStrategy[Any]:
         "int64": _INT64_TEXTS,
         "float64": floats | st.integers(-(2**53), 2**53) | words,
         "float32": floats | st.integers(-(2**24), 2**24) | words,
-        "timestamp": st.sampled_from(_TIMES if odd else _TIMES[:4]),
+        "timestamp": st.sampled_from(TIMES if odd else TIMES[:4]),
     }
     return scalars.get(name, st.recursive(st.none() | st.integers() | st.text(max_size=3), st.lists, max_leaves=4))
 
@@ -112,66 +114,74 @@ def _spelled_otherwise(kind: Any) -> st.SearchStrategy[Any]:
 
 @st.composite
 def answers(draw: st.DrawFn, kinds: list[Any], *, odd: bool, is_batch: bool) -> bytes:
-    """An answer for the schema of these kinds: ``f0``, ``f1``, ..."""
-    rows = draw(st.integers(0 if odd else 1, 3)) if is_batch else 1
-    vectors = [draw(st.tuples(*[raw_values(kind, odd=odd) for kind in kinds]).map(list)) for _ in range(rows)]
-    items = [_item(draw, i, kind, rows if is_batch else None, odd) for i, kind in enumerate(kinds)]
-    if odd and draw(st.integers(0, 9)) == 0:
+    """An answer for the schema of these kinds, ``f0``, ``f1``, ...; an odd one is odd in one way or in several."""
+    ways = draw(st.sets(st.sampled_from(WAYS), min_size=1, max_size=2)) if odd else set()
+    rows = draw(st.integers(0 if "rows" in ways else 1, 3)) if is_batch else 1
+    vectors = [_vector(draw, kinds, "values" in ways) for _ in range(rows)]
+    items = [_item(draw, i, kind, rows if is_batch else None, ways) for i, kind in enumerate(kinds)]
+    if "order" in ways:
         items = draw(st.permutations(items))
     metadata: dict[str, Any] = {"features": items}
-    infos = _SLO_INFOS if odd else _SLO_INFOS[:3]
-    if draw(st.booleans()):
-        metadata["sloInfo"] = (
-            draw(st.lists(st.sampled_from(infos), min_size=rows, max_size=rows))
-            if is_batch
-            else draw(st.sampled_from(infos))
-        )
+    infos = st.sampled_from(_SLO_INFOS if "slo" in ways else _SLO_INFOS[:3])
+    if "slo" in ways or draw(st.booleans()):
+        metadata["sloInfo"] = draw(st.lists(infos, min_size=rows, max_size=rows) if is_batch else infos)
     if is_batch and draw(st.booleans()):
-        metadata["batchSloInfo"] = draw(st.sampled_from(infos))
+        metadata["batchSloInfo"] = draw(infos)
     results = [{"features": vector} for vector in vectors]
     message: dict[str, Any] = {"result": results if is_batch else results[0], "metadata": metadata}
-    if odd:
+    if "message" in ways:
         _disturb(draw, message)
-    separators = (",", ":") if not odd or draw(st.booleans()) else (", ", " : ")
+    separators = (", ", " : ") if "spaces" in ways else (",", ":")
     return json.dumps(message, separators=separators, ensure_ascii=draw(st.booleans())).encode("utf-8", "replace")
 
 
-def _item(draw: st.DrawFn, i: int, kind: Any, rows: int | None, odd: bool) -> dict[str, Any]:
+def _vector(draw: st.DrawFn, kinds: list[Any], odd: bool) -> list[Any]:
+    # One odd value at a time: two of them hide each other.
+    strange = draw(st.integers(0, len(kinds) - 1)) if odd and kinds else None
+    return [draw(raw_values(kind, odd=i == strange)) for i, kind in enumerate(kinds)]
+
+
+def _item(draw: st.DrawFn, i: int, kind: Any, rows: int | None, ways: set[str]) -> dict[str, Any]:
     item: dict[str, Any] = {"name": f"f{i}", "dataType": {"type": kind} if isinstance(kind, str) else kind}
-    statuses = st.sampled_from(_STATUSES if odd else _STATUSES[:5])
+    statuses = st.sampled_from(_STATUSES[:5] if "statuses" not in ways else [*_STATUSES[:5] * 2, *_STATUSES])
     if draw(st.booleans()):
         item["status"] = draw(statuses) if rows is None else draw(st.lists(statuses, min_size=rows, max_size=rows))
     if draw(st.booleans()):
-        item["effectiveTime"] = draw(st.sampled_from([*_TIMES, 7] if odd else _TIMES[:4]))
+        item["effectiveTime"] = draw(st.sampled_from([*TIMES, 7, "x" * 300] if "times" in ways else TIMES[:4]))
     if draw(st.integers(0, 5)) == 0:
         item |= {"type": "int64", "description": "what it is", "tags": {"owner": "me"}}
-    if odd and draw(st.integers(0, 30)) == 0:
-        odd_things = {
+    if "items" in ways and draw(st.booleans()):
+        things = {
             "dataType": {"type": "int64"},
             "name": "g",
             "tags": {"n": 1},
             "description": 5,
             "effective_time": "x",
+            "status": {"a": 1},
+            "more": "x",
         }
-        name = draw(st.sampled_from([*odd_things, "status"]))
-        item |= {name: odd_things.get(name, {"a": 1})}
+        name = draw(st.sampled_from([*things]))
+        item[name] = things[name]
     return item
 
 
 def _disturb(draw: st.DrawFn, message: dict[str, Any]) -> None:
-    which = draw(st.integers(0, 30))
+    metadata = message["metadata"]
+    which = draw(st.integers(0, 6))
     if which == 0:
-        message["metadata"].pop("features")
+        metadata.pop("features")
     elif which == 1:
-        message["metadata"]["partialResults"] = draw(st.sampled_from([True, None, 1]))
+        metadata["partialResults"] = draw(st.sampled_from([True, None, 1]))
     elif which == 2:
         message["more"] = 1
     elif which == 3:
-        message["metadata"] = dict(reversed(message["metadata"].items()))
+        message["metadata"] = dict(reversed(metadata.items()))
     elif which == 4:
         message["metadata"] = None
     elif which == 5:
         message["error"] = "no"
+    else:
+        metadata["slo_info"] = {"serverTimeSeconds": 5}
 
 
 @st.composite

@@ -10,7 +10,8 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from answer_bodies import SCHEMAS, answers, damaged
+from answer_bodies import ODD_NUMBERS, SCHEMAS, TIMES, answers, damaged
+from canned import typed, vector
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -94,7 +95,7 @@ def test_regular_answers_are_read_quickly_and_exactly(kinds, data):
 
 
 @pytest.mark.parametrize("kinds", SCHEMAS)
-@thorough(50)
+@thorough(80)
 @given(data=st.data())
 def test_odd_answers_mean_the_same_either_way(kinds, data):
     """Other spellings, wrong values, unknown members and changed schemas give the same cells or the same error."""
@@ -136,6 +137,37 @@ def test_batch_answers_mean_the_same_either_way(kinds, data):
     assert all(exact[0][position] in quick[0].values() for position in late)
     if not late:
         assert_same(quick, exact)
+
+
+@pytest.mark.parametrize("wrap", ["{}", "[{}]", "[null,{}]", '{{"k":{}}}'], ids=["alone", "array", "struct", "map"])
+@pytest.mark.parametrize("scalar", ["int64", "float64", "float32", "boolean", "string", "timestamp"])
+def test_every_odd_value_means_the_same_either_way(scalar, wrap):
+    """Each odd spelling of a number or a time, alone or inside a value, is read or refused as the codec does it."""
+    kind: Any = {
+        "{}": scalar,
+        "[{}]": {"type": "array", "elementType": {"type": scalar}},
+        "[null,{}]": {"type": "struct", "fields": [typed("a", "string"), typed("b", scalar)]},
+    }.get(wrap, {"type": "map", "keyType": {"type": "string"}, "valueType": {"type": scalar}})
+    values = [json.loads(wrap.format(json.dumps(value))) for value in (*ODD_NUMBERS, *TIMES, "Infinity", "-Infinity")]
+    bodies = [json.dumps(vector([value], typed("f0", kind)), separators=(",", ":")).encode() for value in values]
+
+    schema = schema_of_kinds([kind])
+    quick, exact = taken(schema, bodies, quickly=True), taken(schema, bodies, quickly=False)
+
+    assert_same(quick, exact)
+    for body in bodies:
+        assert_same(taken(schema, [body], quickly=True), taken(schema, [body], quickly=False))
+
+
+@pytest.mark.parametrize("keys", [("0", "-0"), ("-0",), ("0", "00"), ("5", " 6"), ("9223372036854775808",)])
+def test_odd_keys_of_a_map_mean_the_same_either_way(keys):
+    """Two texts for one int64 key, and texts that are none, are refused as the codec does it."""
+    kind = {"type": "map", "keyType": {"type": "int64"}, "valueType": {"type": "string"}}
+    body = json.dumps(vector([dict.fromkeys(keys, "x")], typed("f0", kind)), separators=(",", ":")).encode()
+
+    quick, exact = (taken(schema_of_kinds([kind]), [body], quickly=quickly) for quickly in (True, False))
+
+    assert_same(quick, exact)
 
 
 def _corpus() -> list[Any]:

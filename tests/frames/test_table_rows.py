@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from typing import Any
 
 import numpy as np
@@ -215,3 +216,23 @@ def test_batch_call_s_slo_information_is_the_whole_or_the_slowest(spaces):
 
     assert infos == [SLOInfo(server_time_seconds=0.5), SLOInfo(server_time_seconds=0.3), None]
     assert table.slo_info(pd.RangeIndex(3))["server_time_seconds"].tolist() == [0.1, 0.3, pd.NA]
+
+
+@pytest.mark.parametrize("member", ["effectiveTime", "description", "tags"])
+def test_table_keeps_no_foreign_megabytes(member):
+    """Text that stands beside the values is not remembered, however much of it a server sends with each row."""
+    table = FeatureColumns(SCHEMA, 50)
+    tracemalloc.start()
+
+    try:
+        for i in range(50):
+            message = json.loads(answer("1"))
+            text = f"{i}" + "x" * 200_000
+            message["metadata"]["features"][0][member] = {"k": text} if member == "tags" else text
+            table.put_body(json.dumps(message, separators=(",", ":")).encode(), [i], is_batch=False)
+        held = tracemalloc.get_traced_memory()[0]
+    finally:
+        tracemalloc.stop()
+
+    assert table.features(pd.RangeIndex(50))["n"].tolist() == [1] * 50
+    assert held < 6_000_000

@@ -2,16 +2,14 @@
 
 import re
 import subprocess
-import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-from programs import program
+from programs import program, running_prometheus
 
 from tecton_nb import local
 from tecton_nb.local.demonstration.documented import documented_definitions
@@ -58,7 +56,10 @@ def prometheus(servers: dict[str, local.FeatureServer], tmp_path_factory: pytest
         ("wrong", servers["1.x"], "not-the-key"),
     ]
     (folder / "prometheus.yml").write_text("scrape_configs:" + "".join(job(folder, *one) for one in jobs))
-    with running(folder) as address, httpx.Client(base_url=f"http://{address}/api/v1", trust_env=False) as client:
+    with (
+        running_prometheus(folder) as address,
+        httpx.Client(base_url=f"http://{address}/api/v1", trust_env=False) as client,
+    ):
         yield lambda path, **params: client.get(path, params=params).raise_for_status().json()["data"]
 
 
@@ -67,37 +68,6 @@ def job(folder: Path, name: str, server: local.FeatureServer, key: str) -> str:
     key_file = folder / f"{name}.key"
     key_file.write_text(f"{key}\n")
     return JOB.format(name=name, path=METRICS, key_file=key_file, target=server.url.removeprefix("http://"))
-
-
-@contextmanager
-def running(folder: Path) -> Iterator[str]:
-    """Run Prometheus on a free port of 127.0.0.1; yield its address, end it by its own process id."""
-    command = [
-        program("prometheus"),
-        f"--config.file={folder / 'prometheus.yml'}",
-        f"--storage.tsdb.path={folder / 'data'}",
-        "--web.listen-address=127.0.0.1:0",
-    ]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=folder) as process:  # noqa: S603
-        watchdog = threading.Timer(60, process.kill)
-        watchdog.start()
-        try:
-            yield listening_address(process)
-        finally:
-            process.terminate()
-            process.communicate()
-            watchdog.cancel()
-
-
-def listening_address(process: "subprocess.Popen[str]") -> str:
-    """Read the log until Prometheus is ready, and return the address it says it listens on."""
-    assert process.stderr is not None
-    log = []
-    for line in process.stderr:
-        log.append(line)
-        if "Server is ready" in line:
-            return next(found[1] for line in log if (found := re.search(r'"Listening on".*address=(\S+)', line)))
-    pytest.fail(f"Prometheus ended: {''.join(log)}")
 
 
 def eventually(probe: Callable[[], Any], seconds: float = 20.0) -> Any:

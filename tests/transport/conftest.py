@@ -1,27 +1,10 @@
 from __future__ import annotations
 
-import gc
-import os
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
-from typing import Any
+from collections.abc import Iterator
 
 import pytest
-from fault_server import FaultServer
 
 from tecton_nb.transport.engine import Engine
-
-
-@pytest.fixture
-def serve() -> Iterator[Callable[..., FaultServer]]:
-    """Start a fault server with a plan; it stops when the test ends."""
-    with ExitStack() as stack:
-
-        def start(plan: Any, **options: Any) -> FaultServer:
-            return stack.enter_context(FaultServer(plan, **options))
-
-        yield start
 
 
 @pytest.fixture
@@ -29,14 +12,3 @@ def engine() -> Iterator[Engine]:
     """An engine that is closed when the test ends."""
     with Engine() as engine:
         yield engine
-
-
-@pytest.fixture
-def resources() -> Callable[[], tuple[int, int]]:
-    """Count the threads and open files of this process."""
-
-    def count() -> tuple[int, int]:
-        gc.collect()
-        return threading.active_count(), len(os.listdir("/proc/self/fd"))
-
-    return count

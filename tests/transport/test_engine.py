@@ -56,6 +56,11 @@ def _error_of(engine: Engine, server: FaultServer, seconds: float = 20.0) -> Bas
     return engine.submit(_post(server), deadline_seconds=seconds).exception()
 
 
+def _open_two(engine: Engine, server: FaultServer) -> None:
+    """Ask twice at once: afterwards the engine has two connections, and opens no third for a single request."""
+    wait([engine.submit(_post(server), deadline_seconds=20) for _ in range(2)])
+
+
 def _echo(received):
     return [answer(received.body)]
 
@@ -80,15 +85,15 @@ def test_timing_of_a_first_and_a_kept_connection_tells_them_apart(engine, serve)
     """The phases of opening a connection are there the first time and zero the second time."""
     server = serve(_echo)
 
-    first, second = _fetch(engine, server).timing, _fetch(engine, server).timing
+    first, _, third = (_fetch(engine, server).timing for _ in range(3))
 
     assert first.is_new_connection
-    assert not second.is_new_connection
+    assert not third.is_new_connection
     assert first.connect_seconds > 0
-    assert (second.name_lookup_seconds, second.connect_seconds, second.tls_seconds) == (0, 0, 0)
-    assert 0 < second.first_byte_seconds <= second.total_seconds
+    assert (third.name_lookup_seconds, third.connect_seconds, third.tls_seconds) == (0, 0, 0)
+    assert 0 < third.first_byte_seconds <= third.total_seconds
     assert datetime.now(UTC) - first.started_at < timedelta(minutes=1)
-    assert server.connections == 1
+    assert server.counts().connections <= 2
 
 
 def test_request_carries_what_was_asked_and_nothing_of_libcurl_s_own(engine, serve):
@@ -229,6 +234,27 @@ def test_doubled_answers_never_reach_another_request(engine, serve):
     assert [future.result().body for future in futures] == bodies
 
 
+@pytest.mark.parametrize("at_once", [1, 8, 32])
+@pytest.mark.parametrize("seconds", [0, 0.0002])
+def test_doubled_answers_in_a_packet_of_their_own_reach_no_other_request(serve, at_once, seconds):
+    """An answer too many that comes a moment later is not taken for the answer to the next request either.
+
+    Nothing in it would tell: the connection rests as long as its last request took, and is left if it speaks unasked.
+    """
+
+    def plan(received):
+        step = answer(received.body)
+        again = [{"sleep": seconds}, step] if received.number % 20 == 10 else []
+        return [{"sleep": 0.002}, step, *again]
+
+    server = serve(plan)
+    bodies = [b"%d" % i for i in range(600)]
+    with Engine(max_in_flight=at_once) as engine:
+        futures = [engine.submit(_post(server, body), deadline_seconds=60) for body in bodies]
+
+        assert [future.result().body for future in futures] == bodies
+
+
 def test_many_threads_on_one_engine_each_get_their_own_answers(engine, serve):
     """32 threads share an engine without an error or a mixed-up answer."""
     server = serve(_echo)
@@ -251,13 +277,10 @@ def test_server_that_closes_after_each_answer_causes_no_error(engine, serve):
 
 def test_close_race_on_every_kept_connection_costs_no_request(serve):
     """A server that closes kept connections just as requests arrive is asked again on new ones, unseen."""
-    ready = threading.Barrier(20)
 
     def plan(received):
-        if received.number < 20:
-            ready.wait(20)
-            return [answer(received.body), {"close_on_next_byte": True}]
-        return [answer(received.body)]
+        steps = [{"gather": 20}, answer(received.body)]
+        return [*steps, {"close_on_next_byte": True}] if received.number < 20 else steps
 
     server = serve(plan)
     with Engine(max_in_flight=20) as engine:
@@ -268,16 +291,54 @@ def test_close_race_on_every_kept_connection_costs_no_request(serve):
     assert len(server.received) == 40
 
 
+def test_connections_that_are_replaced_do_not_pile_up(engine, serve):
+    """However often a request goes out again on a new connection, no more are kept than before."""
+    noise = [_sent(b"noise\r\n")]
+    server = serve(lambda received: noise if received.number_on_connection else [answer(received.body)])
+
+    for _ in range(60):
+        assert _fetch(engine, server).status == 200
+
+    assert server.counts().most_open_connections <= 4
+
+
 @pytest.mark.parametrize("ending", [CLOSE, {"rst": True}], ids=["fin", "rst"])
 def test_server_that_never_answers_again_is_asked_twice_at_most(engine, serve, ending):
     """A request that fails on a kept connection is sent once more on a new one, and no more."""
-    server = serve(lambda received: [ending] if received.number else [answer(b"first")])
-    _fetch(engine, server)
+    server = serve(lambda received: [ending] if received.number > 1 else [answer(b"first")])
+    _open_two(engine, server)
 
     error = _error_of(engine, server)
 
     assert isinstance(error, ConnectionFailedError)
-    assert len(server.received) == 3
+    assert len(server.received) == 4
+
+
+def test_bytes_left_over_on_a_kept_connection_cost_no_request(engine, serve):
+    """What a server sends behind an answer is not held against the next request: it goes out again, on a new one."""
+    left = {"send": b"left over\r\n", "fault": "left over"}
+    server = serve(lambda received: [answer(b"%d" % received.number), {"sleep": 0.05}, left])
+    first = _fetch(engine, server)
+    while not server.counts().faults:
+        pass
+
+    second = _fetch(engine, server)
+
+    assert first.body == b"0"
+    assert second.body in {b"1", b"2"}
+    assert second.timing.is_new_connection
+
+
+def test_other_service_on_a_kept_connection_is_named_all_the_same(engine, serve):
+    """A server that stops to speak HTTP is told as that, also where it did before."""
+    server = serve(lambda received: [_sent(b"220 mail\r\n")] if received.number > 1 else [answer(b"first")])
+    _open_two(engine, server)
+
+    error = _error_of(engine, server)
+
+    assert type(error) is ProtocolError
+    assert "220 mail" in str(error)
+    assert len(server.received) == 4
 
 
 @pytest.mark.parametrize("ending", [CLOSE, {"rst": True}], ids=["fin", "rst"])
@@ -292,13 +353,10 @@ def test_new_connection_that_fails_is_not_tried_again(engine, serve, ending):
 
 def test_kept_connections_that_swallow_requests_are_given_up_together(engine, serve):
     """After two requests in a row without a byte of an answer the other kept connections are not tried."""
-    ready = threading.Barrier(4)
 
     def plan(received):
-        if received.number < 4:
-            ready.wait(20)
-            return [answer(received.body), SILENCE]
-        return [answer(received.body)]
+        steps = [{"gather": 4}, answer(received.body)]
+        return [*steps, SILENCE] if received.number < 4 else steps
 
     server = serve(plan)
     wait([engine.submit(_post(server), deadline_seconds=20) for _ in range(4)])
@@ -361,8 +419,9 @@ def test_requests_beyond_the_limit_wait_in_a_queue(serve):
     with Engine(max_in_flight=3) as engine:
         wait([engine.submit(_post(server), deadline_seconds=20) for _ in range(30)])
 
-    assert len(server.received) == 30
-    assert server.connections == 3
+    counts = server.counts()
+    assert (counts.requests, counts.most_in_flight) == (30, 3)
+    assert counts.connections <= 6
 
 
 # Size and packing
@@ -512,6 +571,45 @@ def test_answer_that_is_not_http_is_a_protocol_error(engine, serve, data):
 
 
 @pytest.mark.parametrize(
+    ("pieces", "is_noise"),
+    [
+        ([b"SSH-2.0-OpenSSH_9\r\n"], False),
+        ([b"SSH-2.0-Op", b"enSSH_9\r", b"\n"], False),
+        ([b"220 mail.example ESMTP\n"], False),
+        ([b"ICY 200 OK\r\n\r\n{}"], False),
+        ([b"HTTP/1.1 abc OK\r\n\r\n{}"], False),
+        ([b"hello"], True),
+        ([b"x"], True),
+        ([b"\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"], True),
+        ([b"{}\x80\r\n"], True),
+        ([b"\x15\x03\x01\x00\x02\x02\x28"], True),
+        ([bytes(range(256))], True),
+        ([b"x" * 2_000 + b"\n"], True),
+    ],
+)
+def test_greeting_of_another_service_is_told_from_noise(engine, serve, pieces, is_noise):
+    """A whole line of text is another service's; what is no line of text may be an answer that was damaged."""
+    steps = [step for piece in pieces for step in (_sent(piece), {"sleep": 0.01})]
+    server = serve([*steps, CLOSE])
+
+    error = _error_of(engine, server)
+
+    assert type(error) is ProtocolError
+    assert error.is_noise is is_noise
+    assert pickle.loads(pickle.dumps(error)).is_noise is is_noise  # noqa: S301
+
+
+def test_noise_without_an_end_is_refused_at_once(engine, serve):
+    """Nobody waits for the end of what can no longer become a line of text."""
+    server = serve([_sent(b"\x00"), SILENCE])
+
+    error = _error_of(engine, server, 60)
+
+    assert type(error) is ProtocolError
+    assert server.went_away.wait(20)
+
+
+@pytest.mark.parametrize(
     "data",
     [
         b"HTTP/1.1 200\r\nContent-Length: 2\r\n\r\n{}",
@@ -559,7 +657,7 @@ def test_broken_connection_is_a_connection_error_that_names_the_host(engine, ser
 def test_refused_connection_says_so(engine, serve):
     """An address where nothing listens is named, with the reason."""
     server = serve(_echo)
-    server.__exit__()
+    server.close()
 
     error = _error_of(engine, server)
 
@@ -637,7 +735,7 @@ def test_certificate_that_proves_nothing_is_refused_in_plain_words(serve, bundle
     assert type(error) is CertificateError
     assert words in str(error)
     assert not re.search("verify|insecure|disable|switch", str(error))
-    assert server.connections == 1
+    assert server.counts().connections == 1
 
 
 def test_certificate_file_that_is_missing_is_named_as_the_trouble(serve):
@@ -677,17 +775,11 @@ def test_cancelled_future_ends_its_transfer(engine, serve):
 
 def test_cancelled_future_in_the_queue_is_never_sent(serve):
     """A request that is given up before its turn does not reach the server."""
-    gate = threading.Event()
-
-    def plan(received):
-        gate.wait(20)
-        return [answer(received.body)]
-
-    server = serve(plan)
+    server = serve(lambda received: [{"hold": True}, answer(received.body)])
     with Engine(max_in_flight=1) as engine:
         first, second, third = (engine.submit(_post(server, b), deadline_seconds=30) for b in (b"1", b"2", b"3"))
         second.cancel()
-        gate.set()
+        server.release()
 
         assert (first.result().body, third.result().body) == (b"1", b"3")
     assert [received.body for received in server.received] == [b"1", b"3"]
@@ -752,7 +844,7 @@ def test_engines_closed_or_dropped_leave_no_thread_or_file_behind(serve, resourc
     before = resources()
     for i in range(100):
         use(i % 2 == 0)
-    server.__exit__()
+    server.close()
     threads, files = resources()
 
     assert threads <= before[0] + 2
@@ -796,7 +888,7 @@ with Engine() as engine:
 """)
 
     assert (done.stdout, done.stderr, done.returncode) == ("over\n", "", 0)
-    assert server.connections == 5
+    assert server.counts().connections <= 2 * 5
 
 
 def test_program_that_ends_with_an_open_engine_ends_cleanly(serve):

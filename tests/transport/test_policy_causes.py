@@ -9,7 +9,6 @@ import socket
 import ssl
 import zlib
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pycurl
@@ -63,13 +62,6 @@ CAUSES = {
 WHOLE = b'{"result": {"features": [1, "x"]}}'
 
 
-def _case(case: dict[str, Any]) -> Any:
-    marks = []
-    if case["id"] == "ssh-banner":
-        marks = [pytest.mark.xfail(reason="the engine tells bytes that are no line of HTTP only by libcurl's code 1")]
-    return pytest.param(case, id=case["id"], marks=marks)
-
-
 def _values(body: bytes) -> FeaturesReply:
     reply = read_get_features(body)
     for i, (raw, item) in enumerate(zip(reply.rows[0], reply.features, strict=True)):
@@ -101,7 +93,13 @@ def _curl(code: int, kind: type[TectonError] = ConnectionFailedError) -> TectonE
     return _caused(kind("What happened."), pycurl.error(code, "what libcurl says"))
 
 
-@pytest.mark.parametrize("case", [_case(case) for case in CASES])
+def _noise() -> TectonError:
+    error = ProtocolError("What answers is no HTTP.")
+    error.is_noise = True
+    return error
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case["id"])
 def test_every_failure_of_the_corpus_is_retried_as_it_says(engine, serve, case):
     """Whatever a server does, the run tries again exactly where the corpus says that it helps."""
     server = serve(case["steps"])
@@ -155,7 +153,8 @@ def test_status_decides_the_cause_whatever_the_body_is(status, cause):
         (ConnectionFailedError("x."), Cause.CONNECTION),
         *((_curl(code), Cause.UNREACHABLE) for code in (5, 6, 7)),
         *((_curl(code), Cause.CONNECTION) for code in (18, 52, 55, 56)),
-        (_curl(1, ProtocolError), Cause.NOISE),
+        (_curl(1, ProtocolError), Cause.PROTOCOL),
+        (_noise(), Cause.NOISE),
         (_curl(8, ProtocolError), Cause.PROTOCOL),
         (ProtocolError("x."), Cause.PROTOCOL),
         (_caused(ProtocolError("x."), pycurl.error()), Cause.PROTOCOL),
@@ -209,6 +208,9 @@ def test_chain_of_exceptions_that_bites_its_tail_is_walked_once():
         (WHOLE + b"}", Cause.GARBAGE),
         (bytes(range(128, 256)), Cause.GARBAGE),
         (b"upstream connect error", Cause.GARBAGE),
+        (b"\xff\xfe\x00\x9c}", Cause.GARBAGE),
+        (b"\xfe\xff\xd8\x00\x00", Cause.GARBAGE),
+        (b"\xef\xbb\xbf" + WHOLE[:-1], Cause.GARBAGE),
         (b"<html><title>Sign in</title></html>", Cause.PAGE),
         (b" \n<!doctype html>", Cause.PAGE),
         (WHOLE, Cause.SCHEMA),

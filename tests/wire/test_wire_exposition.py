@@ -10,9 +10,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from prometheus_client.parser import text_string_to_metric_families
 
 from tecton_nb.exceptions import ScrapeFormatError
 from tecton_nb.wire.exposition import CONTENT_TYPE, Family, Sample, parse_exposition, render_text
+from tecton_nb.wire.metrics_text import SeriesMemory, read_text
 
 # The metrics document's own example output.
 DOCUMENT = """\
@@ -130,7 +132,7 @@ def test_page_is_written_in_the_documented_form() -> None:
 @given(
     st.dictionaries(st.from_regex(r"[a-z][a-z0-9_]{0,8}", fullmatch=True), LABEL_TEXT, max_size=3),
     st.floats(allow_nan=False),
-    st.one_of(st.none(), st.integers(0, 253_402_300_799_999)),
+    st.one_of(st.none(), st.integers(10**11, 253_402_300_799_999)),
 )
 def test_any_sample_is_written_and_read_back_equal(labels: dict[str, str], value: float, stamp: int | None) -> None:
     """Label values of any text, values to the last bit and times to the millisecond survive the page."""
@@ -198,33 +200,60 @@ a_seconds{x="y"} 0.5 1692222226.141
 """
 
 
+STRICT = "application/openmetrics-text; version=1.0.0; charset=utf-8"
+IN_MILLISECONDS = OPENMETRICS.replace("1692222226.141", "1692222226141")
+
+
 @pytest.mark.parametrize(
     ("page", "content_type"),
     [
         (OPENMETRICS, None),
-        (OPENMETRICS, "application/openmetrics-text; version=1.0.0; charset=utf-8"),
-        (OPENMETRICS.replace("# UNIT a_seconds seconds", "# UNIT a_seconds second"), None),
-        (OPENMETRICS.removesuffix("# EOF\n"), "application/openmetrics-text; version=1.0.0"),
-        (OPENMETRICS.replace("1692222226.141", "1692222226141"), None),
-        (
-            OPENMETRICS.replace("1692222226.141", "1692222226141").removesuffix("# EOF\n"),
-            "Application/OpenMetrics-Text",
-        ),
-        (OPENMETRICS.replace("1692222226.141", "1692222226141").removesuffix("# EOF\n"), "text/plain"),
+        (OPENMETRICS, STRICT),
+        (OPENMETRICS, ""),
+        (OPENMETRICS, "application/octet-stream"),
+        (IN_MILLISECONDS, None),
+        (IN_MILLISECONDS, "Application/OpenMetrics-Text"),
+        (OPENMETRICS, "text/plain; version=0.0.4"),
+        (IN_MILLISECONDS.removesuffix("# EOF\n"), "text/plain"),
+        (OPENMETRICS.removesuffix("# EOF\n"), None),
+        (OPENMETRICS.replace("1692222226.141", "1692222226").removesuffix("# EOF\n"), None),
     ],
-    ids=["strict", "typed", "wrong-unit", "no-eof", "milliseconds", "milliseconds-no-eof", "prometheus"],
 )
-def test_openmetrics_times_are_seconds_unless_they_cannot_be(page: str, content_type: str | None) -> None:
-    """A page that says it is OpenMetrics is read although it breaks the standard; huge times are milliseconds."""
+def test_seconds_and_milliseconds_are_told_apart(page: str, content_type: str | None) -> None:
+    """In either format a time is read in the unit it can only be in, whatever the Content-Type says."""
     (family,) = parse_exposition(page, content_type)
+    stamp = 1692222226000 if "1692222226\n" in page else 1692222226141
 
-    assert family == Family("a_seconds", "gauge", "Age.", (Sample("a_seconds", 0.5, {"x": "y"}, 1692222226141),))
+    assert (family.name, family.kind, family.help) == ("a_seconds", "gauge", "Age.")
+    assert family.samples == (Sample("a_seconds", 0.5, {"x": "y"}, stamp),)
+
+
+@pytest.mark.parametrize(("text", "stamp"), [("1000", 1000), ("0", 0), ("-1", -1), ("99999", 99999)])
+def test_times_near_the_epoch_are_milliseconds_in_prometheus_text(text: str, stamp: int) -> None:
+    """Only what would be a moment of our days in seconds is taken for seconds."""
+    (family,) = parse_exposition(f"a 1 {text}\n")
+
+    assert family.samples[0].timestamp_ms == stamp
+
+
+def test_page_that_only_ends_like_openmetrics_is_read_as_text() -> None:
+    """Where no Content-Type claims OpenMetrics a page that breaks its rules is read by those of Prometheus."""
+    (family,) = parse_exposition(OPENMETRICS.replace("UNIT a_seconds seconds", "UNIT a_seconds second"))
+
+    assert family.samples == (Sample("a_seconds", 0.5, {"x": "y"}, 1692222226141),)
 
 
 @pytest.mark.parametrize("page", ["", "\n\n", "# EOF\n", "# only a comment\n", b""], ids=repr)
 def test_empty_page_has_no_metrics(page: str | bytes) -> None:
     """A page without samples is no error: a fresh server has nothing to report."""
     assert parse_exposition(page) == ()
+
+
+@pytest.mark.parametrize("content_type", ["text/html; charset=utf-8", "application/json", "image/png"])
+def test_empty_answer_that_claims_to_be_something_else_is_refused(content_type: str) -> None:
+    """An empty body of a login page or an API is no empty metrics page."""
+    with pytest.raises(ScrapeFormatError, match="Content-Type is"):
+        parse_exposition("", content_type)
 
 
 @pytest.mark.parametrize(
@@ -243,6 +272,14 @@ def test_empty_page_has_no_metrics(page: str | bytes) -> None:
         "metric 1 nan",
         "metric 1 inf",
         "metric 1 1e400",
+        "metric 1e400",
+        "metric 1_000",
+        "metric 1 1_692_222_226_141",
+        "metric 1 2 3",
+        'metric{x="y"} 1 } 1',
+        'metric{x="y"} 5 } 1',
+        'metric{x="y",x="z"} 1',
+        "metric 1 # " + "x" * 20_000,
         'metric{x="y" 1',
         "metric{ 1",
         'metric{x="y"} ',
@@ -261,6 +298,8 @@ def test_page_that_is_none_is_refused_in_one_sentence(page: str | bytes) -> None
     sentence = str(caught.value)
     assert sentence.startswith("The text is no metrics page")
     assert sentence.endswith(".")
+    assert caught.value.where.startswith("line ")
+    assert caught.value.where in sentence
     assert "\n" not in sentence
     assert "\x00" not in sentence
 
@@ -302,3 +341,125 @@ def test_any_text_is_a_page_or_a_typed_error(parts: list[str], content_type: str
         families = parse_exposition("".join(parts), content_type)
 
     assert all(isinstance(family, Family) for family in families)
+
+
+@pytest.mark.parametrize(
+    ("page", "line"),
+    [
+        ("a 1\n\n# HELP a b\nb one\nc 2\n", 4),
+        ("# TYPE a gauge\n# TYPE b wrong\na 1\n", 2),
+        (b'a 1\nb{x="\xff"} 1\n', 2),
+        ("a 1\n<html>\n", 2),
+    ],
+)
+def test_error_names_the_line(page: str | bytes, line: int) -> None:
+    """Who reads the sentence finds the line: it is counted from the top of the page, comments included."""
+    with pytest.raises(ScrapeFormatError) as caught:
+        parse_exposition(page)
+
+    assert caught.value.where == f"line {line}"
+    assert f"line {line} " in str(caught.value)
+
+
+def test_page_that_is_cut_anywhere_is_never_read_with_wrong_numbers() -> None:
+    """A page that ends too early is refused, or ends at the end of a line; no cut number is taken for one."""
+    samples = [sample for family in parse_exposition(SUMMARY) for sample in family.samples]
+    lengths = {}
+    for end in range(len(SUMMARY)):
+        with suppress(ScrapeFormatError):
+            found = [sample for family in parse_exposition(SUMMARY[:end]) for sample in family.samples]
+            lengths[end] = len(found)
+            assert found == samples[: len(found)]
+
+    # At the ends of the five lines; behind a sample's time its line feed may be missing.
+    assert list(lengths.values()) == [0, 0, 0, 1, 1, 2, 2, 3]
+
+
+def test_cut_page_is_told_as_such() -> None:
+    """The sentence says that the page is cut off, and where."""
+    with pytest.raises(ScrapeFormatError) as caught:
+        parse_exposition("a 1\nb 2\nc 0.12")
+
+    assert str(caught.value) == "The metrics page is cut off: it ends inside line 3, 'c 0.12'. Read it again."
+    assert caught.value.where == "line 3"
+
+
+def test_one_line_of_the_document_is_a_page() -> None:
+    """A line as printed, without a line feed behind it, is read: its whole time stands at its end."""
+    (family,) = parse_exposition(DOCUMENT.splitlines()[1])
+
+    assert family.samples[0].timestamp_ms == 1692222226141
+
+
+def test_exemplar_in_prometheus_text_is_no_timestamp() -> None:
+    """What follows a number sign after the value is left out, also behind labels with number signs in them."""
+    (family,) = parse_exposition('a_total{x="# {}"} 3 # {trace_id="7"} 0.5 1.5\na_total 4 # {t="x"} 2\n')
+
+    assert [(s.value, s.timestamp_ms) for s in family.samples] == [(3, None), (4, None)]
+    assert family.samples[0].labels == {"x": "# {}"}
+
+
+def test_interleaved_metrics_are_put_together() -> None:
+    """Lines of two metrics may alternate; HELP and TYPE may stand apart and behind."""
+    page = '# TYPE a gauge\na 1\nb 2\na{x="y"} 3\n# HELP b Bees.\n# TYPE b gauge\n# HELP a Ays.\n'
+    a, b = parse_exposition(page)
+
+    assert (a.kind, a.help, [s.value for s in a.samples]) == ("gauge", "Ays.", [1, 3])
+    assert (b.kind, b.help, [s.value for s in b.samples]) == ("gauge", "Bees.", [2])
+
+
+def test_quoted_names_are_read_and_written() -> None:
+    """Names of any characters, as Prometheus 3 writes them, are read and written back."""
+    page = '{"my.metric","my.label"="x",b="y"} 1\n'
+    (family,) = parse_exposition(page)
+
+    assert family.samples == (Sample("my.metric", 1.0, {"my.label": "x", "b": "y"}),)
+    assert render_text([family]).splitlines()[-1] + "\n" == page
+
+
+def _parsed_by_peer(page: str) -> list[tuple[Any, ...]]:
+    found = []
+    for family in text_string_to_metric_families(page):
+        found += [(s.name, dict(s.labels), float(s.value), s.timestamp) for s in family.samples]
+    return sorted(found, key=repr)
+
+
+LINE = st.builds(
+    lambda name, labels, value, stamp: Sample(name, value, labels, stamp),
+    st.sampled_from(["a", "b_sum", "b", "b_count", "c_bucket", "c_total"]),
+    st.dictionaries(st.sampled_from(["x", "le", "quantile", "y"]), LABEL_TEXT, max_size=3),
+    st.floats(allow_nan=False),
+    st.one_of(st.none(), st.integers(10**11, 10**13)),
+)
+
+
+@settings(max_examples=200, derandomize=True, deadline=None, database=None)
+@given(st.lists(LINE, max_size=6), st.lists(LINE, max_size=6))
+def test_remembered_series_are_read_as_prometheus_client_reads_them(one: list[Sample], other: list[Sample]) -> None:
+    """The first page of a series and every later one say what prometheus_client says of the same text."""
+    pages = [render_text([Family("z", samples=tuple(samples))]) for samples in (one, other, one + other)]
+    memory = SeriesMemory()
+    found = [read_text(page, memory) for page in pages]
+
+    for page, ours in zip(pages, found, strict=True):
+        rows = zip(ours.series, ours.values, ours.timestamps_ms, strict=True)
+        mine = [(s.name, dict(s.labels), v, None if t is None else t / 1000) for s, v, t in rows]
+        assert sorted(mine, key=repr) == _parsed_by_peer(page)
+
+
+def test_memory_of_series_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that invents new series with every scrape does not fill the memory; reading stays right."""
+    monkeypatch.setattr("tecton_nb.wire.metrics_text._MOST_SERIES", 10)
+    memory = SeriesMemory()
+    for i in range(50):
+        page = read_text(f'a{{x="{i}"}} {i}\nb 1\n', memory)
+
+        assert (page.series[0].labels, page.values[0]) == ({"x": str(i)}, i)
+    assert len(memory.known) <= 10
+    assert read_text("b 2\n", memory).values == [2]
+
+
+def test_long_line_is_refused_before_it_is_parsed() -> None:
+    """The parser's time grows by the square of a line's length, so a line has a limit."""
+    with pytest.raises(ScrapeFormatError, match=r"line 2 is .*longer than 16,384 characters"):
+        parse_exposition("b 1\na{" + ",".join(f'l{i}="x"' for i in range(10_000)) + "} 1\n")

@@ -10,6 +10,7 @@ from .pacing import RateGate
 from .quota import RetryQuota
 from .report import PolicyReport
 from .retry_after import retry_after_seconds, wait_asked_for
+from .shares import equal_shares
 
 __all__ = [
     "MOST_ATTEMPTS",
@@ -27,6 +28,7 @@ __all__ = [
     "Rule",
     "Stop",
     "classify",
+    "equal_shares",
     "most_at_once",
     "retry_after_seconds",
     "wait_asked_for",

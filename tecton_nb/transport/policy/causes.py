@@ -128,11 +128,10 @@ _BY_TYPE: Final[tuple[tuple[type[TectonError], Cause], ...]] = (
     (ResponseTooLargeError, Cause.TOO_LARGE),
     (SettingsError, Cause.SETTINGS),
 )
-_UNSUPPORTED_PROTOCOL: Final = 1
 # Name of the proxy, name of the host, connecting: nothing was sent.
 _NOT_REACHED: Final = frozenset({5, 6, 7})
 _HTTPX_CUT_OFF: Final = ("disconnected", "peer closed")
-_BYTE_ORDER_MARKS: Final = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
+_BYTE_ORDER_MARKS: Final = {b"\xef\xbb\xbf": "utf-8-sig", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
 
 
 def classify(error: TectonError, body: bytes | None = None) -> Cause:
@@ -182,7 +181,7 @@ def _of_protocol(error: ProtocolError) -> Cause:
     # httpx calls an answer that is cut off, or none at all, a violation of the protocol.
     if isinstance(cause, httpx.RemoteProtocolError) and any(word in str(cause) for word in _HTTPX_CUT_OFF):
         return Cause.CONNECTION
-    return Cause.NOISE if _curl_code(error) == _UNSUPPORTED_PROTOCOL else Cause.PROTOCOL
+    return Cause.NOISE if error.is_noise else Cause.PROTOCOL
 
 
 def _of_body(error: DecodeError, body: bytes | None) -> Cause:
@@ -197,10 +196,9 @@ def _of_body(error: DecodeError, body: bytes | None) -> Cause:
 
 def _is_damaged(body: bytes) -> bool:
     """Return whether the body is no one whole JSON text, in whatever encoding and however unusual its content."""
-    if body.startswith(_BYTE_ORDER_MARKS):
-        return False
+    encoding = next((name for mark, name in _BYTE_ORDER_MARKS.items() if body.startswith(mark)), "utf-8")
     try:
-        text = body.decode()
+        text = body.decode(encoding)
     except UnicodeDecodeError:
         text = body.decode("latin-1")
     text = text.strip()

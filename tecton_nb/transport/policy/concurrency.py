@@ -44,8 +44,13 @@ class Concurrency:
         self._held_limit: int | None = None
 
     @classmethod
-    def of(cls, wanted: int | Literal["auto"]) -> Self:
+    def of(cls, wanted: int | Literal["auto"], shares: int = 1) -> Self:
         """Return the concurrency for what a user asks for: a fixed number, or ``"auto"`` (8 at first, 1 to 64).
+
+        Parameters
+        ----------
+        shares
+            Among how many runs at once that is divided; never more than `most_at_once` says.
 
         Raises
         ------
@@ -53,10 +58,11 @@ class Concurrency:
             If it is neither.
         """
         if wanted == "auto":
-            return cls()
+            return cls(max(1, _START // shares), 1, _CAP // shares)
         if type(wanted) is not int or wanted < 1:
             raise InputError(f"Cannot run with concurrency {quoted(wanted)}. Give a whole number from 1 or 'auto'.")
-        return cls(wanted, wanted, wanted)
+        share = wanted // shares
+        return cls(share, share, share)
 
     @property
     def limit(self) -> int:

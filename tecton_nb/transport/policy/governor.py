@@ -100,6 +100,8 @@ class Governor:
         Requests started at most in any second; `None` for no limit.
     quota
         That of the client, shared by its runs.
+    shares
+        Among how many runs at once both limits are divided, each followed by others; `None` for a run by itself.
     """
 
     def __init__(
@@ -109,12 +111,13 @@ class Governor:
         concurrency: int | Literal["auto"] = "auto",
         requests_per_second: float | None = None,
         quota: RetryQuota | None = None,
+        shares: int | None = None,
     ) -> None:
         self.in_flight = 0
         self.stopped: BatchStoppedError | None = None
         self._rng = rng
-        self._concurrency = Concurrency.of(concurrency)
-        self._gate = RateGate.of(requests_per_second)
+        self._concurrency = Concurrency.of(concurrency, shares or 1)
+        self._gate = RateGate.of(requests_per_second, shares)
         self._quota = quota or RetryQuota()
         self._breaker = Breaker()
         self._pause = Pause()

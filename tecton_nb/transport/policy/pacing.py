@@ -15,6 +15,11 @@ _LEAST_LATENESS_SECONDS: Final = 0.01
 _RESOLUTION_SECONDS: Final = 1e-9
 
 
+def whole_share(limit: float, shares: int) -> float:
+    """Return the share of a limit that is divided among so many runs; whole, so that together they never pass it."""
+    return limit if shares == 1 else limit // shares
+
+
 class RateGate:
     """Lets at most `per_second` requests start in any second, wherever that second begins, and 5 % more at the utmost.
 
@@ -25,16 +30,24 @@ class RateGate:
     ----------
     per_second
         More than 0; 0.2 is one every five seconds.
+    follows
+        Whether another gate for the same limit may have let a request through just now: this one waits first.
     """
 
-    def __init__(self, per_second: float) -> None:
+    def __init__(self, per_second: float, *, follows: bool = False) -> None:
         self._interval = 1 / (per_second * _AIM)
         self._lateness = max(_LEAST_LATENESS_SECONDS, _BURST_SECONDS - 1 / per_second)
-        self._due = float("-inf")
+        self._due: float | None = None if follows else float("-inf")
 
     @classmethod
-    def of(cls, wanted: float | None) -> Self | None:
+    def of(cls, wanted: float | None, shares: int | None = None) -> Self | None:
         """Return the gate for what a user asks for; `None` for no limit.
+
+        Parameters
+        ----------
+        shares
+            Among how many runs at once the limit is divided, in whole requests, each followed by others;
+            `None` for a run by itself.
 
         Raises
         ------
@@ -45,15 +58,21 @@ class RateGate:
             return None
         if isinstance(wanted, bool) or not isinstance(wanted, int | float) or not 0 < wanted < math.inf:
             raise InputError(f"Cannot send {quoted(wanted)} requests per second. Give a number above 0, or None.")
-        return cls(float(wanted))
+        return cls(float(whole_share(wanted, shares or 1)), follows=shares is not None)
 
     def wait(self, now: float) -> float:
         """Return how many seconds the next request has to wait; 0 if it may start."""
-        return _rounded(self._due - self._lateness - now)
+        return _rounded(self._due_at(now) - self._lateness - now)
 
     def take(self, now: float) -> None:
         """Note that a request starts."""
-        self._due = max(self._due, now) + self._interval
+        self._due = max(self._due_at(now), now) + self._interval
+
+    def _due_at(self, now: float) -> float:
+        if self._due is None:
+            # Both gates may be late, so that neither makes up for what the other has let through.
+            self._due = now + self._interval + 2 * self._lateness
+        return self._due
 
 
 class Pause:

@@ -1,0 +1,10 @@
+"""Two tables of features side by side: what differs, where, how much, and why. Knows frames only."""
+
+from __future__ import annotations
+
+from .compared import CompareOptions, compare_features, compare_sides
+from .comparison import Comparison
+from .sides import FeatureTable, Side
+from .why import CAUSES
+
+__all__ = ["CAUSES", "CompareOptions", "Comparison", "FeatureTable", "Side", "compare_features", "compare_sides"]

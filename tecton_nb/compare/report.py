@@ -1,0 +1,95 @@
+"""How a comparison shows itself: as a card, and as a page of its own."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias
+
+import pandas as pd
+
+from .. import columns
+from ..reprs import Card, Section, frame_section, human_percent
+from ..reprs.page import page_html
+from .tables import match_ratio, mismatches_of
+
+Counts: TypeAlias = Mapping[str, int]
+_FEATURES_IN_PAGE = 50
+_ROWS_PER_FEATURE = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a card tells: counts by feature, the names of those that differ, rows joined and on one side only."""
+
+    is_equal: bool
+    counts: Mapping[str, Counts]
+    differing: Sequence[str]
+    rows: tuple[int, int, int]
+
+    @property
+    def words(self) -> str:
+        """The verdict in a few words."""
+        if self.is_equal:
+            return "equal"
+        if self.differing:
+            return f"{len(self.differing):,} of {len(self.counts):,} features differ"
+        return "different rows" if any(self.rows[1:]) else "not equal: some cells have no answer on either side"
+
+    def total(self, verdict: str) -> int:
+        """Return how many cells have this verdict."""
+        return sum(counts[verdict] for counts in self.counts.values())
+
+
+def card_of(verdict: Verdict, why: pd.DataFrame) -> Card:
+    """Return verdict, counts, the features that differ and the likeliest cause of each."""
+    totals = {name: verdict.total(name) for name in columns.VERDICTS}
+    facts = (
+        *zip(("rows on both sides", "rows on the left only", "rows on the right only"), verdict.rows, strict=True),
+        ("features", len(verdict.counts)),
+        ("cells that match", human_percent(match_ratio(totals))),
+        *((f"cells {name.replace('_', ' ')}", f"{count:,}") for name, count in totals.items() if count),
+    )
+    return Card("Comparison", verdict.words, facts, tuple(_sections(verdict, why)))
+
+
+def mismatch_words(counts: Counts) -> str:
+    """Return how many cells differ in which way: ``12 different value, 3 null against value``."""
+    found = ((name, count) for name, count in counts.items() if count and name in columns.MISMATCH)
+    return ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in found)
+
+
+def write_page(
+    card: Card, tables: Mapping[str, pd.DataFrame], mismatches: pd.DataFrame, path: str | os.PathLike[str]
+) -> Path:
+    """Write the card, whole tables, and the first mismatches of each feature as an HTML page."""
+    whole = [_table(title, frame, max(len(frame), 1)) for title, frame in tables.items()]
+    by_feature = mismatches.groupby("feature", sort=False).indices if len(mismatches) else {}
+    found = [
+        _table(f"Mismatches of {name}", mismatches.iloc[rows], _ROWS_PER_FEATURE)
+        for name, rows in list(by_feature.items())[:_FEATURES_IN_PAGE]
+    ]
+    page = page_html(Card(card.title, card.subtitle, card.facts, (*card.sections, *whole, *found)))
+    target = Path(path)
+    target.write_text(page, encoding="utf-8")
+    return target
+
+
+def _sections(verdict: Verdict, why: pd.DataFrame) -> list[Section]:
+    if not verdict.differing:
+        return []
+    counted = ((name, verdict.counts[name]) for name in verdict.differing)
+    rows = [(name, human_percent(match_ratio(c)), mismatches_of(c), mismatch_words(c)) for name, c in counted]
+    sections = [frame_section("Features that differ", ("feature", "match", "mismatches", "what"), rows)]
+    likeliest = why[why["rank"] == 1][["feature", "cause", "explained_ratio", "evidence"]]
+    explained = [(f, cause, human_percent(ratio), said) for f, cause, ratio, said in likeliest.itertuples(index=False)]
+    head = ("feature", "likeliest cause", "explains", "evidence")
+    return [*sections, *([frame_section("Why", head, explained)] if explained else [])]
+
+
+def _table(title: str, frame: pd.DataFrame, limit: int) -> Section:
+    head = frame.head(limit)
+    rows = tuple(zip(*(head[name] for name in head.columns), strict=True))
+    return Section(title, tuple(map(str, head.columns)), rows, len(frame), is_open=False, limit=limit)

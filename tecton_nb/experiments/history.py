@@ -1,0 +1,192 @@
+"""Offline values by key and time, to look up what was known when."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import takewhile
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from .. import columns
+from ..compare import Side
+from ..exceptions import InputError, did_you_mean, listed, quoted
+
+Rows: TypeAlias = npt.NDArray[np.intp]
+
+_EXACT = 2**53
+_NOT_THERE = -1
+
+
+@dataclass(frozen=True)
+class History:
+    """One row per key and time.
+
+    Parameters
+    ----------
+    values
+        The features, typed like those online.
+    places
+        Row by (key values ..., time).
+    """
+
+    values: pd.DataFrame
+    places: pd.MultiIndex
+
+    @classmethod
+    def of(cls, offline: pd.DataFrame, keys: list[str], time: str, dtypes: Mapping[str, Any]) -> History:
+        """Return the history in an offline frame.
+
+        Raises
+        ------
+        InputError
+            If a key or the time is missing, the time holds no times, or a key and time stand twice.
+        """
+        for name in (*keys, time):
+            if name not in offline.columns:
+                raise InputError(
+                    f"The offline frame has no column {quoted(name)}. Columns found: {listed(offline.columns)}."
+                    f"{did_you_mean(name, offline.columns)}"
+                )
+        places = pd.MultiIndex.from_arrays([*(_plain(offline[name]) for name in keys), _utc(offline[time])])
+        if not places.is_unique:
+            twice = places[places.duplicated()][0]
+            raise InputError(
+                f"The offline frame has {listed(twice)} ({listed([*keys, time])}) more than once. Keep one row of each."
+            )
+        typed = {name: _like_online(offline[name], dtype) for name, dtype in dtypes.items()}
+        return cls(pd.DataFrame(typed).reset_index(drop=True), places)
+
+    def side_at(self, keys: pd.DataFrame, online: Side) -> Side:
+        """Return the offline values for the rows of `online`, each at the effective time of the value served.
+
+        A null without an effective time is looked up in the newest row of its keys; the time is then since when
+        offline has had that value. Where the offline frame has no row the status is NOT_FETCHED, or that of the null;
+        else that of the value served.
+        """
+        assert online.effective_times is not None  # noqa: S101  # made with them
+        assert online.statuses is not None  # noqa: S101
+        newest = self._newest_rows(keys)
+        is_timeless = {
+            name: (online.effective_times[name].isna() & online.values[name].isna()).to_numpy()
+            for name in self.values.columns
+        }
+        rows = {
+            name: np.where(is_null, newest, self._rows_at(keys, online.effective_times[name]))
+            for name, is_null in is_timeless.items()
+        }
+        values = {name: self.values[name].reindex(at).set_axis(online.values.index) for name, at in rows.items()}
+        statuses = {
+            # A null of which offline knows nothing either is the same on both sides.
+            name: online.statuses[name].mask((at == _NOT_THERE) & ~is_timeless[name], columns.NOT_FETCHED)
+            for name, at in rows.items()
+        }
+        times = {
+            name: pd.Series(self._times_of(name, at, is_timeless[name]), online.values.index)
+            for name, at in rows.items()
+        }
+        return Side(pd.DataFrame(values), pd.DataFrame(statuses), pd.DataFrame(times))
+
+    def _rows_at(self, keys: pd.DataFrame, times: pd.Series) -> Rows:
+        levels: list[Any] = [*(_plain(keys[key]) for key in keys.columns), _utc(times)]
+        rows = self.places.get_indexer(pd.MultiIndex.from_arrays(levels))
+        # No time, no row: a missing time would match a missing one.
+        return np.where(times.isna().to_numpy(), _NOT_THERE, rows)
+
+    def _times_of(self, feature: str, rows: Rows, is_timeless: npt.NDArray[np.bool_]) -> pd.DatetimeIndex:
+        since = [
+            self._since(feature, row) if old and row >= 0 else row for row, old in zip(rows, is_timeless, strict=True)
+        ]
+        times = pd.DatetimeIndex(self.places.get_level_values(-1))
+        return pd.DatetimeIndex(times.append(pd.DatetimeIndex([pd.NaT], tz="UTC"))[since], dtype=times.dtype)
+
+    def _since(self, feature: str, newest: int) -> int:
+        """Return the first row of those up to the newest one of its key that all have the same value."""
+        key, column = self.places[newest][:-1], self.values[feature]
+        rows = self._rows_by_key[_hashable(key)]
+        older = rows[np.argsort(-self._nanoseconds[rows], kind="stable")]
+        same = takewhile(lambda row: _equal(column.iloc[row], column.iloc[newest], 0.0), older)
+        return int(list(same)[-1:][0]) if _is_there(column.iloc[newest]) else newest
+
+    def _newest_rows(self, keys: pd.DataFrame) -> Rows:
+        times = self._nanoseconds
+        newest = {key: int(rows[np.argmax(times[rows])]) for key, rows in self._rows_by_key.items()}
+        levels = [_plain(keys[key]) for key in keys.columns]
+        return np.array([newest.get(_hashable(key), _NOT_THERE) for key in zip(*levels, strict=True)], dtype=np.intp)
+
+    def nearest_same(self, feature: str, key: tuple[Any, ...], value: Any, at: pd.Timestamp, rtol: float) -> Any:
+        """Return the time nearest to `at`, but not `at`, at which the key had this value; NaT if there is none."""
+        rows = self._rows_by_key.get(_hashable(key), np.empty(0, dtype=np.intp))
+        times = self.places.get_level_values(-1)[rows]
+        same = [
+            t for t, v in zip(times, self.values[feature].iloc[rows], strict=True) if t != at and _equal(v, value, rtol)
+        ]
+        if not same or pd.isna(at):
+            return pd.NaT
+        return min(same, key=lambda time: abs(time - at))
+
+    @cached_property
+    def _nanoseconds(self) -> npt.NDArray[np.int64]:
+        return pd.DatetimeIndex(self.places.get_level_values(-1)).asi8
+
+    @cached_property
+    def _rows_by_key(self) -> dict[Hashable, Rows]:
+        keys = self.places.droplevel(-1) if self.places.nlevels > 1 else None
+        if keys is None:
+            return {(): np.arange(len(self.places))}
+        found: dict[Hashable, list[int]] = {}
+        for row, key in enumerate(keys):
+            found.setdefault(_hashable(key if isinstance(key, tuple) else (key,)), []).append(row)
+        return {key: np.array(rows) for key, rows in found.items()}
+
+
+def _like_online(column: pd.Series, dtype: Any) -> pd.Series:
+    """Return an offline column as the online dtype has it, where nothing is lost by that."""
+    if isinstance(column.dtype, np.dtype) and column.dtype.kind == "f":
+        gaps = column.isna().to_numpy()
+        if dtype == "Int64" and _is_whole(column.to_numpy()[~gaps]):
+            return pd.Series(pd.arrays.IntegerArray(np.where(gaps, 0, column).astype(np.int64), gaps), column.index)
+        return column.astype("Float32" if column.dtype == np.float32 else "Float64")
+    return _utc(column).to_series(index=column.index) if column.dtype.kind == "M" else column
+
+
+def _is_whole(numbers: np.ndarray) -> bool:
+    return bool(np.all((numbers == np.floor(numbers)) & (np.abs(numbers) <= _EXACT)))
+
+
+def _utc(times: pd.Series) -> pd.DatetimeIndex:
+    try:
+        moments = pd.DatetimeIndex(pd.to_datetime(times, utc=True))
+    except (TypeError, ValueError) as error:
+        raise InputError(f"The column {quoted(times.name)} holds values that are no times: {error}.") from error
+    return moments.as_unit("ns")
+
+
+def _plain(keys: pd.Series) -> pd.Series:
+    """Return keys in dtypes that find each other: whatever holds whole numbers or texts."""
+    if keys.dtype.kind in "iu":
+        return keys.astype("Int64")
+    return keys.astype("string") if pd.api.types.is_string_dtype(keys) else keys
+
+
+def _hashable(key: tuple[Any, ...]) -> Hashable:
+    return tuple(None if pd.isna(part) else part for part in key)
+
+
+def _is_there(value: Any) -> bool:
+    return not (value is None or value is pd.NA or value is pd.NaT)
+
+
+def _equal(one: Any, other: Any, rtol: float) -> bool:
+    if not _is_there(one):
+        return False
+    if isinstance(one, list | dict | np.ndarray):
+        return bool((one if isinstance(one, dict) else list(one)) == other)
+    if isinstance(one, float | np.floating):
+        return math.isclose(one, other, rel_tol=rtol) or (math.isnan(one) and math.isnan(other))
+    return bool(one == other)

@@ -1,0 +1,107 @@
+"""Alert rules for Prometheus from an objective: multi-window burn rates of what is certainly bad."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from ...exceptions import shown
+from ..slo.ladder import ERRORS, LATENCY, RATE, TOTAL_RATE
+from ..slo.objective import BURN_RATE_POLICY, BurnRate, Objective
+from .source import INTERVAL, dumped
+
+_RUNGS = (0.5, 0.9, 0.95, 0.99)
+_BY = "feature_service_id, feature_service_name"
+_BAD, _ALL = "tecton_slo:bad:rate", "tecton_slo:all:rate"
+_PAGES = 2
+
+
+def rules(objective: Objective, *, policy: Sequence[BurnRate] = BURN_RATE_POLICY, percent_of: float = 100.0) -> str:
+    """Return a rule file for Prometheus: what is bad and what there is, recorded, and alerts on how fast budget burns.
+
+    Latency counts as bad only what is certain from the ladder of quantiles, so an alert never fires by rounding.
+    Rules whose burn rate is out of the objective's reach are left out.
+
+    Parameters
+    ----------
+    objective
+        Its method decides how requests and slices are weighed, as in `metrics.slo`.
+    policy
+        Pairs of windows; the first two page somebody, the others make a ticket.
+    percent_of
+        What error rates count up to: 100, or 1 for a server that states shares.
+    """
+    labels = {"objective": _slug(objective.name)}
+    bad, requests = _availability(objective, percent_of) if objective.kind == "availability" else _latency(objective)
+    part, whole = _weighed(objective, bad, requests)
+    recorded = [{"record": name, "expr": expr, "labels": {**labels}} for name, expr in ((_BAD, part), (_ALL, whole))]
+    reachable = [rule for rule in policy if rule.factor(objective) <= 1 / objective.error_budget]
+    alerts = [_alert(rule, objective, labels, place < _PAGES) for place, rule in enumerate(reachable)]
+    group = {"name": f"tecton-slo-{labels['objective']}", "interval": INTERVAL, "rules": [*recorded, *alerts]}
+    return dumped(
+        f"Prometheus rules: {_comment(objective.name)}, counted by {objective.method}.\n"
+        "The metrics are taken over five minutes, so a window of five minutes is a single observation.",
+        {"groups": [group]},
+    )
+
+
+def _availability(objective: Objective, percent_of: float) -> tuple[str, str]:
+    whole = f"{percent_of:g}"
+    # A server that never failed has no such series; its rate of requests says that it is there.
+    none = f"0 * sum({TOTAL_RATE})"
+    if objective.timeouts == "count":
+        failed = f'sum({ERRORS}{{status=~"5.."}})'
+    else:
+        failed = f'sum({ERRORS}{{status=~"5..",status!="504"}})'
+        whole = f'({whole} - (sum({ERRORS}{{status="504"}}) or {none}))'
+    return f"({failed} or {none}) / {whole}", f"sum({TOTAL_RATE})"
+
+
+def _latency(objective: Objective) -> tuple[str, str]:
+    rungs = (
+        f'({LATENCY}{{quantile=~"{rung:g}0*"}} > bool {objective.threshold_seconds:g}) * {1 - rung:.6g}'
+        for rung in _RUNGS
+    )
+    return f"max by ({_BY}) ({' or '.join(rungs)})", f"sum by ({_BY}) ({RATE})"
+
+
+def _weighed(objective: Objective, bad: str, requests: str) -> tuple[str, str]:
+    """Return how much is bad and how much there is, each as one number."""
+    if objective.method == "occurrences":
+        return f"sum(({bad}) * ({requests}))", f"sum({requests})"
+    if objective.method == "timeslices":
+        bad = f"({bad}) > bool {1 - (objective.slice_target or 0.0):.6g}"
+    return f"sum(({bad}) and (({requests}) > 0))", f"count(({requests}) > 0)"
+
+
+def _alert(rule: BurnRate, objective: Objective, labels: dict[str, str], is_page: bool) -> dict[str, Any]:
+    factor = rule.factor(objective)
+    selector = f'{{objective="{labels["objective"]}"}}'
+
+    def burns(window: str) -> str:
+        share = f"sum_over_time({_BAD}{selector}[{window}]) / sum_over_time({_ALL}{selector}[{window}])"
+        return f"{share} >= {factor * objective.error_budget:.6g}"
+
+    return {
+        "alert": "TectonErrorBudgetBurn",
+        "expr": f"({burns(rule.long)}) and ({burns(rule.short)})",
+        "labels": {**labels, "severity": "page" if is_page else "ticket", "long_window": rule.long},
+        "annotations": {
+            "summary": f"{_untemplated(objective.name)}: in the last {rule.long} and {rule.short} its error budget "
+            f"burned {factor:g} times as fast as allowed, or faster (method: {objective.method})."
+        },
+    }
+
+
+def _slug(name: str) -> str:
+    return re.sub("[^a-z0-9.]+", "-", name.lower()).strip("-")
+
+
+def _untemplated(text: str) -> str:
+    # Prometheus reads annotations as templates.
+    return text.replace("{{", '{{ "{{" }}')
+
+
+def _comment(text: str) -> str:
+    return shown(text, 200)

@@ -1,0 +1,260 @@
+"""Slices of time turned into attainment, error budget and burn rates."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from ... import columns
+from ...exceptions import InputError
+from .frames import Floats, column, made, numbers
+from .objective import BURN_RATE_POLICY, BurnRate, Objective, duration
+
+_WHAT = "slices"
+
+
+@dataclass(frozen=True)
+class _Series:
+    """Slices in order of time, as the objective's method weighs them, with sums up to each of them."""
+
+    service: str | None
+    source: str
+    ends: pd.DatetimeIndex
+    least: Floats
+    most: Floats
+    requests: Floats
+    weight: Floats
+    seconds: Floats
+
+    def bounds(self, start: pd.Timestamp, end: pd.Timestamp) -> tuple[float, float]:
+        """Return the least and greatest share that can have been good after `start` and up to `end`."""
+        inside = self.within(start, end) & (self.weight > 0)
+        if not inside.any():
+            return float("nan"), float("nan")
+        weight = self.weight[inside]
+        least, most = (float(np.average(shares[inside], weights=weight)) for shares in (self.least, self.most))
+        return least, most
+
+    def coverage(self, start: pd.Timestamp, end: pd.Timestamp) -> float:
+        """Return the part of the time for which there are slices."""
+        inside = self.within(start, end)
+        covered = pd.Series(self.seconds[inside]).groupby(self.ends[inside]).max().sum()
+        return min(float(covered / (end - start).total_seconds()), 1.0)
+
+    def within(self, start: pd.Timestamp, end: pd.Timestamp) -> np.ndarray:
+        """Return which slices end after `start` and up to `end`."""
+        return np.asarray((self.ends > start) & (self.ends <= end))
+
+
+def attainment(slices: pd.DataFrame, objective: Objective, *, by_service: bool = False) -> pd.DataFrame:
+    """Return whether an objective is met in the window that ends with the last slice.
+
+    Parameters
+    ----------
+    slices
+        Of `slices_from_replies` or `slices_from_metrics`, for the same objective.
+    by_service
+        One row per service instead of one for all.
+
+    Returns
+    -------
+    pandas.DataFrame
+        See ``columns.SLO_ATTAINMENT``; no row without slices. ``is_met`` is missing where the
+        interval holds the target, and ``coverage_ratio`` tells how much of the window it speaks of.
+
+    Raises
+    ------
+    InputError
+        If a column is missing, slices of different sources are mixed, or occurrences are asked for and the number
+        of requests is unknown.
+    """
+    rows = []
+    for series in _series(slices, objective, by_service):
+        end = series.ends.max()
+        start = end - objective.period
+        least, most = series.bounds(start, end)
+        inside = series.within(start, end)
+        rows.append(
+            {
+                **_head(series, objective),
+                "window_start": start,
+                "window_end": end,
+                "requests": np.nansum(series.requests[inside]),
+                "good_min_ratio": least,
+                "good_max_ratio": most,
+                "target_ratio": objective.target,
+                "is_met": _verdict(least, most, objective.target),
+                "budget_spent_min_ratio": (1 - most) / objective.error_budget,
+                "budget_spent_max_ratio": (1 - least) / objective.error_budget,
+                "coverage_ratio": series.coverage(start, end),
+            }
+        )
+    return _framed(rows, columns.SLO_ATTAINMENT)
+
+
+def budget(slices: pd.DataFrame, objective: Objective, *, by_service: bool = False) -> pd.DataFrame:
+    """Return slice by slice what was good, what the window up to there attained, and what of its budget is left.
+
+    Parameters and errors are those of `attainment`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        See ``columns.SLO_BUDGET``; `plots.plot_slo` draws it.
+    """
+    rows = [row for series in _series(slices, objective, by_service) for row in _budget_rows(series, objective)]
+    return _framed(rows, columns.SLO_BUDGET)
+
+
+def burn_rates(
+    slices: pd.DataFrame,
+    objective: Objective,
+    *,
+    by_service: bool = False,
+    policy: Sequence[BurnRate] = BURN_RATE_POLICY,
+) -> pd.DataFrame:
+    """Return how fast the error budget burns in each pair of windows that ends with the last slice.
+
+    Parameters and errors are those of `attainment`, and:
+
+    Parameters
+    ----------
+    policy
+        Pairs of windows; the default is the SRE workbook's, whose factors over 30 days are 14.4, 6, 3 and 1.
+
+    Returns
+    -------
+    pandas.DataFrame
+        See ``columns.SLO_BURN_RATES``. An alert is ``firing`` if both windows burn at the factor or faster
+        even in the best case. A rate over five minutes in a window of five is a single observation, as
+        ``short_slices`` says.
+    """
+    rows = []
+    for series in _series(slices, objective, by_service):
+        rows += [{**_head(series, objective), **_burn(series, objective, rule)} for rule in policy]
+    return _framed(rows, columns.SLO_BURN_RATES)
+
+
+def _series(slices: pd.DataFrame, objective: Objective, by_service: bool) -> Iterator[_Series]:
+    for name in columns.by_name(columns.SLO_SLICES):
+        column(slices, name, _WHAT)
+    sources = slices["source"].dropna().unique()
+    if len(sources) > 1:
+        raise InputError(f"The slices come from {' and '.join(sources)}; each tells something else. Take one of them.")
+    ordered = slices.sort_values("timestamp", kind="stable")
+    names = ordered["service"].drop_duplicates() if by_service else pd.Series([None])
+    for name in names:
+        rows = ordered[ordered["service"].fillna("") == ("" if pd.isna(name) else name)] if by_service else ordered
+        if len(rows):
+            yield _weighed(rows, objective, None if pd.isna(name) else name)
+
+
+def _weighed(rows: pd.DataFrame, objective: Objective, service: str | None) -> _Series:
+    least, most = (numbers(rows, name, _WHAT) for name in ("good_min_ratio", "good_max_ratio"))
+    requests = numbers(rows, "requests", _WHAT)
+    has_traffic = ~np.isnan(least)
+    if objective.method == "occurrences" and np.isnan(requests[has_traffic]).all() and has_traffic.any():
+        raise InputError(
+            "The slices do not tell how many requests there were, which the method 'occurrences' needs. Record the "
+            "summary's count or the request rate, too, or choose the method 'ratio_timeslices'."
+        )
+    if objective.method == "timeslices":
+        wanted = objective.slice_target or 0.0
+        least, most = (np.where(np.isnan(shares), np.nan, shares >= wanted) for shares in (least, most))
+    weight = np.nan_to_num(requests) if objective.method == "occurrences" else has_traffic.astype(np.float64)
+    return _Series(
+        service,
+        str(rows["source"].iloc[0]),
+        pd.DatetimeIndex(rows["timestamp"]),
+        least,
+        most,
+        requests,
+        np.where(has_traffic, weight, 0.0),
+        # A slice of unknown weight cannot be added, so it is not covered.
+        np.where(has_traffic & (weight == 0), 0.0, numbers(rows, "slice_seconds", _WHAT)),
+    )
+
+
+def _budget_rows(series: _Series, objective: Objective) -> Iterator[dict[str, object]]:
+    sums = pd.DataFrame(
+        {
+            "weight": series.weight,
+            "least": series.weight * np.nan_to_num(series.least),
+            "most": series.weight * np.nan_to_num(series.most),
+        }
+    )
+    at_once = sums.groupby(series.ends).sum()
+    lengths = pd.Series(series.seconds).groupby(series.ends).max()
+    in_window = at_once.rolling(objective.period, closed="right").sum()
+    each = [_shares(totals, kind) for totals in (at_once, in_window) for kind in ("least", "most")]
+    for end, seconds, low, high, attained_low, attained_high in zip(at_once.index, lengths, *each, strict=True):
+        yield {
+            "timestamp": end,
+            "slice_seconds": seconds,
+            **_head(series, objective),
+            "target_ratio": objective.target,
+            "good_min_ratio": low,
+            "good_max_ratio": high,
+            "attained_min_ratio": attained_low,
+            "attained_max_ratio": attained_high,
+            "left_min_ratio": 1 - (1 - attained_low) / objective.error_budget,
+            "left_max_ratio": 1 - (1 - attained_high) / objective.error_budget,
+        }
+
+
+def _shares(totals: pd.DataFrame, kind: str) -> Floats:
+    weight = totals["weight"].to_numpy(np.float64)
+    sums = totals[kind].to_numpy(np.float64)
+    return np.where(weight > 0, sums / np.where(weight > 0, weight, 1.0), np.nan)
+
+
+def _burn(series: _Series, objective: Objective, rule: BurnRate) -> dict[str, object]:
+    end = series.ends.max()
+    long, short = duration(rule.long, "long window"), duration(rule.short, "short window")
+    factor = rule.factor(objective)
+    least_good, most_good = zip(*(series.bounds(end - window, end) for window in (long, short)), strict=True)
+    fewest = [(1 - share) / objective.error_budget for share in most_good]
+    most = [(1 - share) / objective.error_budget for share in least_good]
+    seen = series.ends[series.within(end - short, end)]
+    return {
+        "factor": factor,
+        "long_window_seconds": long.total_seconds(),
+        "short_window_seconds": short.total_seconds(),
+        "long_min": fewest[0],
+        "long_max": most[0],
+        "short_min": fewest[1],
+        "short_max": most[1],
+        "long_coverage_ratio": series.coverage(end - long, end),
+        "short_slices": seen.nunique(),
+        "alert": _alert(fewest, most, factor, 1 / objective.error_budget),
+    }
+
+
+def _alert(fewest: list[float], most: list[float], factor: float, highest: float) -> str:
+    if factor > highest:
+        return "never"
+    if np.isnan(most).any():
+        return "no data"
+    if min(fewest) >= factor:
+        return "firing"
+    return "possible" if min(most) >= factor else "quiet"
+
+
+def _verdict(least: float, most: float, target: float) -> bool | None:
+    return True if least >= target else False if most < target else None
+
+
+def _head(series: _Series, objective: Objective) -> dict[str, object]:
+    return {
+        "service": series.service,
+        "objective": objective.name,
+        "method": objective.method,
+        "source": series.source,
+    }
+
+
+def _framed(rows: list[dict[str, object]], described: tuple[columns.Column, ...]) -> pd.DataFrame:
+    return made({name: [row[name] for row in rows] for name in columns.by_name(described)}, described)
