@@ -6,10 +6,11 @@ BIN := $(VENV)/bin
 AS_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 NBVAL := --nbval --nbval-current-env --nbval-cell-timeout=60 --nbval-sanitize-with tests/notebooks/sanitize.cfg
 
-.PHONY: help demo lab test lint types tools unit notebooks benchmarks regenerate clean
+.PHONY: help demo app lab test lint types tools unit notebooks benchmarks regenerate clean
 
 help:
 	@echo "make demo        fetch the features of real flights, write demo-output/"
+	@echo "make app         show the explorer alone, by Voila, on the embedded server"
 	@echo "make lab         open the notebooks in JupyterLab"
 	@echo "make test        set up and run everything that CI runs"
 	@echo "make benchmarks  measure batches, the embedded server and metrics beside their peers"
@@ -20,6 +21,10 @@ demo: $(VENV)/.demo
 	$(BIN)/tecton-nb demo
 	@echo
 	@echo "Open the notebooks with: make lab"
+
+app: $(VENV)/.app
+	@mkdir -p demo-output
+	$(BIN)/tecton-nb explore --voila --profile local --folder demo-output
 
 lab: $(VENV)/.lab
 	$(BIN)/jupyter lab notebooks $(AS_ROOT)
@@ -55,7 +60,7 @@ clean:
 	rm -rf $(VENV) demo-output .coverage .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 # One stamp for each set of extras, so that the demo does not wait for the test tools.
-$(VENV)/.demo $(VENV)/.lab $(VENV)/.test: $(VENV)/.%: pyproject.toml | $(VENV)/.made
+$(VENV)/.demo $(VENV)/.app $(VENV)/.lab $(VENV)/.test: $(VENV)/.%: pyproject.toml | $(VENV)/.made
 	$(BIN)/pip install --quiet --editable ".[$*]"
 	@touch $@
 

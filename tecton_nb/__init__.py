@@ -16,7 +16,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from . import columns, exceptions, experiments, local, metrics, plots
+    from . import columns, exceptions, experiments, local, metrics, plots, widgets
     from .batch.result import FeatureBatch
     from .client.aio import AsyncTectonClient
     from .client.replies import (
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from .connect import connect
     from .frames.parquet import read_parquet, write_parquet
     from .metrics.scrape import Scrape
+    from .widgets.explorer import explore
     from .wire.options import MetadataOptions, RequestOptions
     from .wire.slo import SLOInfo
 
@@ -56,10 +57,12 @@ _HOMES = {
     "connect": "connect",
     "exceptions": "",
     "experiments": "",
+    "explore": "widgets.explorer",
     "local": "",
     "metrics": "",
     "plots": "",
     "read_parquet": "frames.parquet",
+    "widgets": "",
     "write_parquet": "frames.parquet",
 }
 
@@ -83,10 +86,12 @@ __all__ = [
     "connect",
     "exceptions",
     "experiments",
+    "explore",
     "local",
     "metrics",
     "plots",
     "read_parquet",
+    "widgets",
     "write_parquet",
 ]
 
@@ -99,6 +104,11 @@ def __getattr__(name: str) -> Any:
     found = getattr(module, name) if home else module
     globals()[name] = found
     return found
+
+
+def load_ipython_extension(ipython: Any) -> None:
+    """Add the line magic ``%tecton`` and the completions; IPython calls it for ``%load_ext tecton_nb``."""
+    importlib.import_module(".magic", __name__).register(ipython)
 
 
 def __dir__() -> list[str]:

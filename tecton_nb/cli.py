@@ -19,16 +19,17 @@ import platformdirs
 import typer
 
 from .cli_compare import compare
+from .cli_explore import open_explorer
 from .cli_record import record
 from .cli_render import render
 from .cli_store import StorePath, access_control, ingest, service_account
-from .client.service import FeatureService
 from .connect import API_KEY, connect
 from .demo import run_demo
 from .exceptions import InputError, SettingsError, TectonError, quoted, shown
 from .local.demo import DEMO_WORKSPACE, demo_server
 from .local.faults import read_faults
 from .local.server import FeatureServer
+from .pairs import row_of
 from .transport.connection import USER_AGENT
 from .wire.catalogue import LATEST, VERSIONS
 from .wire.options import MetadataOptions
@@ -36,7 +37,6 @@ from .wire.values import encode_value
 
 FAILURE, MISTAKE = 1, 2
 _HOST = "127.0.0.1"
-_AS_TEXT = {"string", "int64", "float64", "float32", "timestamp"}
 
 app = typer.Typer(
     add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__, rich_markup_mode=None
@@ -122,7 +122,7 @@ def features(
     """Fetch the features of one row; of a WILDCARD service, of every row behind the keys."""
     with connect(profile) as client:
         found = client.feature_service(service, workspace_name=workspace)
-        row = _row(values or [], found)
+        row = row_of(values or [], found)
         if found.is_wildcard:
             _print(found.query_features(row), as_json)
             return
@@ -185,36 +185,27 @@ def demo(
     run_demo(output, rows, typer.echo)
 
 
+@app.command()
+def explore(
+    profile: Profile = None,
+    folder: Annotated[
+        Path, typer.Option(help="Folder for the notebook; one that is there is opened as it is.")
+    ] = Path(),
+    voila: Annotated[
+        bool, typer.Option("--voila", help="Show the panel alone, by Voila, instead of JupyterLab.")
+    ] = False,
+    browser: Annotated[bool, typer.Option(help="Open a browser.")] = True,
+) -> None:
+    """Open the explorer in JupyterLab, on a notebook that is ready to run."""
+    raise typer.Exit(open_explorer(folder, profile, is_voila=voila, opens_browser=browser))
+
+
 def _server(definitions: Path | None, workspace: str | None, options: dict[str, Any]) -> FeatureServer:
     if definitions is None:
         return demo_server(workspace=workspace or DEMO_WORKSPACE, **options)
     if workspace is not None:
         raise SettingsError(f"{quoted(definitions, 200)} names the workspaces of its services; leave out --workspace.")
     return FeatureServer.from_file(definitions, **options)
-
-
-def _row(values: list[str], service: FeatureService) -> dict[str, Any]:
-    types = dict(zip(*(service.inputs()[column] for column in ("name", "data_type")), strict=True))
-    row: dict[str, Any] = {}
-    for name, value in (_pair(text, types) for text in values):
-        if name in row:
-            raise InputError(f"{quoted(name)} is given twice; give it once.")
-        row[name] = value
-    return row
-
-
-def _pair(text: str, types: dict[str, str]) -> tuple[str, Any]:
-    name, equals, value = text.partition("=")
-    if not equals or not name.removesuffix(":"):
-        raise InputError(f"Cannot read {quoted(text)}: write KEY=VALUE, or KEY:=JSON for null and nested values.")
-    if not name.endswith(":") and types.get(name, "string") in _AS_TEXT:
-        return name, value
-    try:
-        return name.removesuffix(":"), orjson.loads(value)
-    except orjson.JSONDecodeError as error:
-        raise InputError(
-            f"Cannot read {quoted(value)} as JSON for {quoted(name.removesuffix(':'))}: {error}."
-        ) from None
 
 
 def _print(frame: pd.DataFrame, as_json: bool) -> None:

@@ -75,10 +75,14 @@ class LocalClient(TectonClient):
         super().__init__(server.url, server.api_key, only)
         self.server = server
         self._owns_server = owns_server
+        # One variable per server: it opens that server only, and code copied from a panel finds it.
+        self.api_key_variable = f"TECTON_LOCAL_{server.url.rpartition(':')[2]}_API_KEY"
+        os.environ[self.api_key_variable] = server.api_key
 
     def close(self) -> None:
         """Close the connections, and the server if `connect` started it."""
         super().close()
+        os.environ.pop(self.api_key_variable, None)
         if self._owns_server:
             self.server.close()
 
@@ -101,7 +105,9 @@ class _Settings:
     feature_services: tuple[str, ...] = ()
 
     def client(self) -> TectonClient:
-        return TectonClient(self.url, self._key(), self.workspace, feature_service_names=self.feature_services)
+        client = TectonClient(self.url, self._key(), self.workspace, feature_service_names=self.feature_services)
+        client.api_key_variable = self.key_variable
+        return client
 
     def _key(self) -> Secret:
         found = find_key(KeyPlace(self.key_variable, self.key_file), parse_address(self.url).host)

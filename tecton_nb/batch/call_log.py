@@ -10,7 +10,6 @@ import numpy as np
 import pandas as pd
 
 from .. import columns
-from ..frames.assemble import frame_of
 from ..transport.messages import HttpAnswer, Timing
 from ..wire.slo import SLOInfo
 
@@ -55,7 +54,7 @@ class CallLog:
         """Return the calls; a later `add` does not change the frame."""
         numbers = np.frombuffer(self._numbers.tobytes(), dtype=np.float64).reshape(-1, _WIDTH)
         values: dict[str, Any] = {name: numbers[:, k] for k, name in enumerate(_NAMES)}
-        return frame_of({name: _column(values[name], dtype) for name, dtype in _DTYPES.items()}, columns.CALLS)
+        return pd.DataFrame({name: _column(values[name], dtype) for name, dtype in _DTYPES.items()}, copy=False)
 
 
 _DTYPES = columns.by_name(columns.CALLS)

@@ -61,7 +61,14 @@ class TectonClient:
     ------
     SettingsError
         If address, key or deadline cannot be used.
+
+    Attributes
+    ----------
+    api_key_variable
+        Environment variable from which copied code reads the API key; `connect` names the profile's.
     """
+
+    api_key_variable = "TECTON_API_KEY"
 
     def __init__(
         self,
@@ -274,6 +281,10 @@ class TectonClient:
             If the metrics are refused and no name is known otherwise.
         """
         return self._driver.run(flows.feature_services(self._core))
+
+    def known_service_names(self) -> list[str]:
+        """Return the names known without asking the server: given, or used before; for completion."""
+        return sorted({*self._core.given_names, *self._core.used_names()})
 
     def get_metrics(self) -> Scrape:
         """Return the server's metrics as they are now.

@@ -70,8 +70,9 @@ def frame_section(
     *,
     total: int | None = None,
     is_open: bool = True,
+    limit: int = ROW_LIMIT,
 ) -> Section:
-    """Return a section from a frame's columns and row tuples, of which no more than 20 are taken.
+    """Return a section from a frame's columns and row tuples, of which no more than `limit` are taken.
 
     Parameters
     ----------
@@ -85,11 +86,13 @@ def frame_section(
         Number of rows there are; counted if it is not given.
     is_open
         Whether the HTML shows the table at once.
+    limit
+        Rows that are shown at most.
     """
     rest = iter(rows)
-    first = tuple(tuple(row) for row in islice(rest, ROW_LIMIT))
+    first = tuple(tuple(row) for row in islice(rest, limit))
     count = len(first) + sum(1 for _ in rest) if total is None else total
-    return Section(title, tuple(str(name) for name in header), first, count, is_open)
+    return Section(title, tuple(str(name) for name in header), first, count, is_open, limit)
 
 
 def numeric_columns(rows: list[list[Cell]]) -> set[int]:

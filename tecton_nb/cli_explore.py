@@ -1,0 +1,57 @@
+"""Opens a notebook that shows the explorer: in JupyterLab, or as a page of its own by Voila."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from .exceptions import SettingsError, quoted
+
+NAME = "explorer.ipynb"
+_NEEDS = {"jupyterlab": 'pip install "tecton-nb[lab]"', "voila": 'pip install "tecton-nb[app]"'}
+
+
+def open_explorer(folder: Path, profile: str | None, *, is_voila: bool, opens_browser: bool) -> int:
+    """Show ``explorer.ipynb`` of the folder, written if it is not there, until it is closed; return the exit status.
+
+    Raises
+    ------
+    SettingsError
+        If JupyterLab or Voila is not installed, or there is no such folder.
+    """
+    package = "voila" if is_voila else "jupyterlab"
+    if importlib.util.find_spec(package) is None:
+        raise SettingsError(f"The explorer is shown by {package}, which is not installed: {_NEEDS[package]}.")
+    if not folder.is_dir():
+        raise SettingsError(f"There is no folder {quoted(folder, 200)} for the notebook.")
+    path = folder / NAME
+    if not path.exists():
+        path.write_text(json.dumps(ready_notebook(profile), indent=1) + "\n", encoding="utf-8")
+    options = [] if opens_browser else ["--no-browser"]
+    if not is_voila and hasattr(os, "geteuid") and os.geteuid() == 0:
+        options.append("--allow-root")
+    return subprocess.run([sys.executable, "-m", package, str(path), *options], check=False).returncode  # noqa: S603
+
+
+def ready_notebook(profile: str | None) -> dict[str, Any]:
+    """Return a notebook whose two cells connect and show the explorer."""
+    named = "" if profile is None else repr(profile)
+    sources = (f"import tecton_nb as tnb\n\nclient = tnb.connect({named})", "tnb.explore(client)")
+    cells: list[dict[str, Any]] = [
+        {
+            "cell_type": "code",
+            "execution_count": None,
+            "id": f"cell-{number}",
+            "metadata": {},
+            "outputs": [],
+            "source": source,
+        }
+        for number, source in enumerate(sources, 1)
+    ]
+    kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
+    return {"cells": cells, "metadata": {"kernelspec": kernel}, "nbformat": 4, "nbformat_minor": 5}

@@ -1,0 +1,134 @@
+"""What ``%load_ext tecton_nb`` brings: the line magic ``%tecton``, and Tab for names of services and keys."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterable
+from typing import Any
+
+import pandas as pd
+from IPython.core.interactiveshell import InteractiveShell
+
+from .client.service import FeatureService
+from .client.sync import TectonClient
+from .connect import connect
+from .exceptions import InputError, quoted
+from .pairs import row_of
+
+_NAMES_SERVICE = re.compile(r"\.feature_service\(\s*[\"']([^\"']*)$")
+_NAMES_KEY = re.compile(
+    r"(\w+)\.(?:get_features|get_features_batch|details|query_features)\(\s*\{(?:[^}]*,)?\s*[\"']([^\"']*)$"
+)
+_NAMES_MAGIC = re.compile(r"^\s*%tecton\s+(?:(\S+)\s+(?:.*\s)?)?(\S*)$")
+
+
+class Magic:
+    """The line magic and the completions of one notebook.
+
+    Services that have been listed or used are remembered: Tab never asks a server.
+    """
+
+    def __init__(self, shell: InteractiveShell) -> None:
+        self._shell = shell
+        self._own: TectonClient | None = None
+        self._services: dict[tuple[int, str], FeatureService] = {}
+        self._names: dict[int, list[str]] = {}
+
+    def tecton(self, line: str) -> pd.DataFrame:
+        """Fetch the features of a service: ``%tecton SERVICE key=value ... key:=json``; alone, list the services.
+
+        Parts are split as a shell splits them: quote a value with spaces, or JSON. The client is the
+        variable `client` of the notebook, or the one that ``tnb.connect()`` gives.
+        """
+        parts = _parts(line)
+        client = self._client()
+        if not parts:
+            return self._listed(client)
+        service = self._service(client, parts[0])
+        row = row_of(parts[1:], service)
+        return service.query_features(row) if service.is_wildcard else service.get_features(row)
+
+    def complete(self, text: str) -> list[str]:
+        """Return the names that may stand where the text ends."""
+        if found := _NAMES_SERVICE.search(text):
+            return _starting(found[1], self._known_names())
+        if found := _NAMES_KEY.search(text):
+            service = self._shell.user_ns.get(found[1])
+            return _starting(found[2], _keys(service) if isinstance(service, FeatureService) else ())
+        if found := _NAMES_MAGIC.match(text):
+            if found[1] is None:
+                return _starting(found[2], self._known_names())
+            kept = next((s for (_, name), s in self._services.items() if name == found[1]), None)
+            return _starting(found[2], (f"{key}=" for key in _keys(kept)) if kept is not None else ())
+        return []
+
+    def _client(self) -> TectonClient:
+        found = self._shell.user_ns.get("client")
+        if isinstance(found, TectonClient):
+            return found
+        if self._own is None:
+            self._own = connect()
+        return self._own
+
+    def _listed(self, client: TectonClient) -> pd.DataFrame:
+        services = client.feature_services()
+        self._names[id(client)] = list(services["name"])
+        return services
+
+    def _service(self, client: TectonClient, name: str) -> FeatureService:
+        place = (id(client), name)
+        if place not in self._services:
+            self._services[place] = client.feature_service(name)
+        return self._services[place]
+
+    def _known_names(self) -> list[str]:
+        names = {name for known in self._names.values() for name in known}
+        names |= {name for _, name in self._services}
+        found = [item for item in list(self._shell.user_ns.values()) if isinstance(item, TectonClient | FeatureService)]
+        for item in found:
+            names |= {item.name} if isinstance(item, FeatureService) else set(item.known_service_names())
+        return sorted(names)
+
+
+def register(shell: InteractiveShell) -> None:
+    """Add the magic and the completions to a notebook; called by ``%load_ext tecton_nb``."""
+    magic = Magic(shell)
+    shell.register_magic_function(magic.tecton, magic_kind="line", magic_name="tecton")  # type: ignore[call-arg, arg-type]
+
+    def matcher(context: Any) -> dict[str, Any]:
+        names = magic.complete(context.text_until_cursor)
+        fragment = re.search(r"[^\s\"'{(,]*$", context.text_until_cursor)
+        completions = [_Named(name) for name in names]
+        return {
+            "completions": completions,
+            "matched_fragment": fragment[0] if fragment else "",
+            "suppress": bool(names),
+        }
+
+    matcher.matcher_api_version = 2  # type: ignore[attr-defined]  # how IPython tells its matchers
+    matcher.matcher_identifier = "tecton_nb"  # type: ignore[attr-defined]
+    shell.Completer.custom_matchers.append(matcher)
+
+
+class _Named:
+    """One completion, as IPython takes it."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.type = "tecton"
+
+
+def _starting(prefix: str, names: Iterable[str]) -> list[str]:
+    return [name for name in names if name.startswith(prefix)]
+
+
+def _keys(service: FeatureService) -> list[str]:
+    return list(service.inputs()["name"])
+
+
+def _parts(line: str) -> list[str]:
+    try:
+        return shlex.split(line)
+    except ValueError as error:
+        raise InputError(f"Cannot read {quoted(line)}: {error}.") from None

@@ -1,0 +1,66 @@
+"""Work off the kernel's main thread, where only the last wish counts."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+class Latest:
+    """Runs work on threads of its own; what a later start or a drop has overtaken is never delivered.
+
+    A kernel that waits in a callback can neither cancel nor run the next cell.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+        self._idle = threading.Condition(self._lock)
+        self._serial = 0
+        self._running = 0
+
+    def start(self, work: Callable[[], T], done: Callable[[T], None], failed: Callable[[Exception], None]) -> None:
+        """Begin some work; `done` or `failed` is told how it ended, unless something else was begun since."""
+        with self._lock:
+            self._serial += 1
+            self._running += 1
+            serial = self._serial
+        thread = threading.Thread(target=self._run, args=(serial, work, done, failed), daemon=True)
+        thread.start()
+
+    def drop(self) -> None:
+        """Forget what is under way."""
+        with self._lock:
+            self._serial += 1
+            self._idle.notify_all()
+
+    def deliver(self, call: Callable[[], None]) -> None:
+        """Call a function between two deliveries."""
+        with self._lock:
+            call()
+
+    def wait(self, timeout_seconds: float | None = None) -> bool:
+        """Wait until nothing is under way; whether that came in time."""
+        with self._lock:
+            return self._idle.wait_for(lambda: not self._running, timeout_seconds)
+
+    def _run(
+        self, serial: int, work: Callable[[], T], done: Callable[[T], None], failed: Callable[[Exception], None]
+    ) -> None:
+        try:
+            found = work()
+        except Exception as error:  # noqa: BLE001  # shown where the user looks; a thread has no caller
+            self._end(serial, failed, error)
+        else:
+            self._end(serial, done, found)
+
+    def _end(self, serial: int, tell: Callable[[T], None], found: T) -> None:
+        with self._lock:
+            try:
+                if serial == self._serial:
+                    tell(found)
+            finally:
+                self._running -= 1
+                self._idle.notify_all()

@@ -1,0 +1,386 @@
+"""The explorer: choose a service, fill in its keys, see the frame, copy the code."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from functools import wraps
+from typing import Any, Self, TypeVar
+
+import ipywidgets
+import pandas as pd
+import traitlets
+
+from ..batch.job import BatchJob
+from ..batch.result import FeatureBatch
+from ..client.service import FeatureService
+from ..client.sync import TectonClient
+from ..exceptions import InputError, TectonError
+from ..reprs import Card, Section, frame_section
+from .answers import details_of, shown_details
+from .background import Latest
+from .batch_box import BatchBox, rows_from
+from .code import Snippets, snippets
+from .code_view import CodeView
+from .fields import JoinKeyForm, first_row
+from .options import OptionSwitches
+from .picker import ServicePicker
+from .pieces import Panel, error_html, place, words_html
+from .result_view import ResultView, fetched_words
+from .selection import Selection
+
+_Action = TypeVar("_Action", bound=Callable[..., Any])
+_EXAMPLES = 20
+_TICK_SECONDS = 0.2
+
+
+def explore(client: TectonClient) -> FeatureServiceExplorer:
+    """Return a panel that explores the feature services of a client.
+
+    It is shown when it is the last value of a cell. Where widgets are not shown (a terminal, GitHub,
+    nbconvert) a plain table takes its place; all of it can be used from code too.
+    """
+    return FeatureServiceExplorer(client)
+
+
+def _told(action: _Action) -> _Action:
+    """Show what an action raises inside the panel: notebooks keep errors of callbacks to themselves."""
+
+    @wraps(action)
+    def tell(self: FeatureServiceExplorer, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return action(self, *args, **kwargs)
+        except Exception as error:  # noqa: BLE001  # whatever it is, the user reads it in the panel
+            self._failed(error)
+            return self
+
+    return tell  # type: ignore[return-value]  # as wrapped
+
+
+class FeatureServiceExplorer(Panel):
+    """A panel of one client; made by `explore`.
+
+    Nothing waits in the kernel: what is asked for goes on in the background, and the last wish counts.
+
+    Attributes
+    ----------
+    value
+        What is chosen, as a small dict (`Selection.to_dict`); may be set, and observed.
+    frame
+        The values of the last fetch, one row per row asked for; `None` before.
+    details
+        One row per feature of the last single fetch; see ``columns.DETAILS``.
+    batch
+        The last `FeatureBatch`: statuses, times, calls and errors. `None` before, and for a WILDCARD service.
+    code
+        The same call as Python.
+    error
+        The error that is shown; `None` if there is none.
+    """
+
+    value = traitlets.Dict()
+    frame = traitlets.Instance(pd.DataFrame, allow_none=True)
+    details = traitlets.Instance(pd.DataFrame, allow_none=True)
+    batch = traitlets.Instance(FeatureBatch, allow_none=True)
+    code = traitlets.Unicode("")
+    error = traitlets.Instance(Exception, allow_none=True)
+
+    def __init__(self, client: TectonClient) -> None:
+        self._client = client
+        self._latest, self._examples = Latest(), Latest()
+        self._job: BatchJob | None = None
+        self._form: JoinKeyForm | None = None
+        self._wished: Mapping[str, Any] | None = None
+        self._rows: pd.DataFrame | None = None
+        self._place = 0
+        self._is_applying = False
+        self.snippets = Snippets()
+        self.picker = ServicePicker(client)
+        self._options, self._batch_box = OptionSwitches(), BatchBox()
+        self._results, self._code_view = ResultView(), CodeView()
+        self._said, self._refused = place("status"), place("alert")
+        self._keys = ipywidgets.VBox()
+        self._keys.add_class("tnb-enter")
+        super().__init__(self._children(), label="Feature service explorer")
+        self._options.observe(self._changed, ["metadata_options", "request_options"])
+        self.picker.observe(self._service_changed, "service")
+        self._changed(None)
+        if self.picker.service is not None:
+            self._service_changed(None)
+
+    @property
+    def selection(self) -> Selection:
+        """What is chosen, as a record; keys whose text cannot be read are left out."""
+        service = self.picker.service
+        values = self._form.value if self._form is not None else self._wished or {}
+        return Selection(
+            service.name if service is not None else self.picker.name.strip(),
+            self.picker.workspace.strip(),
+            values,
+            self._options.metadata_options,
+            self._options.request_options,
+        )
+
+    @property
+    def calls(self) -> pd.DataFrame | None:
+        """The HTTP calls of this session, the last 500; see ``columns.CALLS``. `None` before the first."""
+        return self._results.calls
+
+    @_told
+    def fetch(self) -> Self:
+        """Begin to fetch the features of what is chosen."""
+        service, form = self._chosen()
+        if self._options.error:
+            raise InputError(self._options.error)
+        row, selection = form.row, self.selection
+        options: dict[str, Any] = {
+            "metadata_options": selection.metadata_options,
+            "request_options": selection.stated_request_options,
+        }
+        self._begin("Fetching …")
+        if service.is_wildcard:
+            self._latest.start(lambda: service.query_features(row, **options), self._queried, self._failed)
+            return self
+        self._job = job = service.start_features_batch([row], **options)
+        self._latest.start(
+            lambda: _detailed(job, service, selection), lambda found: self._fetched(*found), self._failed
+        )
+        return self
+
+    @_told
+    def fetch_batch(self, rows: pd.DataFrame | None = None) -> Self:
+        """Begin to fetch the features of many rows: those given, or those that the field names."""
+        service, form = self._chosen()
+        source, selection, entries = self._batch_box.source, self.selection, form.entries
+        self._begin("Fetching the batch …")
+
+        def work() -> FeatureBatch:
+            # Reading a file and checking many rows takes its time.
+            found = rows_from(source, entries) if rows is None else rows
+            self._job = job = service.start_features_batch(
+                found,
+                metadata_options=selection.metadata_options,
+                request_options=selection.stated_request_options,
+            )
+            return self._watched(job)
+
+        self._latest.start(work, self._batch_fetched, self._failed)
+        return self
+
+    @_told
+    def cancel(self) -> Self:
+        """End what is under way; of a batch, what has come is kept."""
+        job = self._job
+        if job is not None and not job.is_over and job.progress().rows > 1:
+            job.cancel()
+            self._said.value = words_html("Cancelled; keeping what has come …")
+            return self
+        self._latest.drop()
+        self._end_job()
+        self._said.value = words_html("Cancelled.")
+        return self
+
+    @_told
+    def fill_example(self) -> Self:
+        """Fill in the next example row."""
+        self._chosen()
+        if self._rows is None or self._rows.empty:
+            raise InputError("No example rows are known for this service. Send a row first.")
+        self._fill(first_row(self._rows, self._place % len(self._rows)))
+        self._place += 1
+        return self
+
+    def wait(self, timeout_seconds: float | None = None) -> Self:
+        """Wait until nothing is under way, for use from code."""
+        for pending in (self.picker, self._examples, self._latest):
+            pending.wait(timeout_seconds)
+        return self
+
+    def _children(self) -> list[ipywidgets.Widget]:
+        fetch = _button("Fetch", "Fetch the features of these keys", self.fetch)
+        fetch.button_style = "primary"
+        fetch.add_class("tnb-fetch")
+        example = _button("Next example", "Fill in the next example row", self.fill_example)
+        cancel = _button("Cancel", "End what is under way", self.cancel)
+        self._batch_box.button.on_click(lambda _: self.fetch_batch())
+        options = _switch_for(self._options, "Options")
+        batch = _switch_for(self._batch_box, "Batch", self._batch_box.offer)
+        buttons = ipywidgets.HBox([fetch, cancel, example, options, batch])
+        buttons.add_class("tnb-line")
+        answers = [self._said, self._refused, self._results, self._code_view]
+        return [self.picker, self._keys, buttons, self._options, self._batch_box, *answers]
+
+    def _chosen(self) -> tuple[FeatureService, JoinKeyForm]:
+        if self.picker.service is None or self._form is None:
+            raise InputError("Choose a feature service first.")
+        return self.picker.service, self._form
+
+    def _service_changed(self, change: object) -> None:
+        del change
+        service: FeatureService | None = self.picker.service
+        self._latest.drop()
+        self._end_job()
+        self._examples.drop()
+        self._rows, self._place, self._form = None, 0, None
+        self._clear()
+        if service is not None:
+            self._form = JoinKeyForm(service.metadata)
+            wished, self._wished = self._wished, None
+            if wished is not None:
+                self._form.fill(wished)
+            self._form.observe(self._changed, "value")
+            self._form.observe(self._edited, "edits")
+            self._examples.start(
+                lambda: service.example_rows(_EXAMPLES),
+                lambda rows: self._examples_found(rows, is_filled=wished is None),
+                lambda _: None,
+            )
+        self._keys.children = () if self._form is None else (self._form,)
+        self._changed(None)
+
+    def _examples_found(self, rows: pd.DataFrame, *, is_filled: bool) -> None:
+        self._rows = rows
+        if is_filled and len(rows):
+            self.fill_example()
+
+    def _fill(self, row: Mapping[str, Any]) -> None:
+        if self._form is not None:
+            self._form.fill(row)
+
+    def _changed(self, change: object) -> None:
+        del change
+        self._is_applying = True
+        try:
+            self.value = self.selection.to_dict()
+        finally:
+            self._is_applying = False
+        self._write_code()
+
+    def _edited(self, change: object) -> None:
+        del change
+        self._frame.heard += 1
+
+    def _write_code(self) -> None:
+        service, form = self.picker.service, self._form
+        if service is None or form is None or form.error:
+            self.snippets = Snippets()
+        else:
+            stated = Selection(**{**vars(self.selection), "workspace": service.workspace_name})
+            self.snippets = snippets(
+                stated,
+                form.entries,
+                url=self._client.url,
+                key_variable=self._client.api_key_variable,
+                is_wildcard=service.is_wildcard,
+            )
+        self._code_view.show(self.snippets)
+        self.code = self.snippets.python
+
+    @traitlets.observe("value")
+    def _apply(self, change: Mapping[str, Any]) -> None:
+        if self._is_applying:
+            return
+        wished = Selection.from_dict(change["new"])
+        self._options.metadata_options = wished.metadata_options
+        self._options.request_options = wished.request_options
+        if (wished.service, wished.workspace) == (self.selection.service, self.selection.workspace):
+            self._fill(wished.values)
+            return
+        self._wished = wished.values
+        self.picker.choose(wished.service, wished.workspace)
+
+    def _begin(self, words: str) -> None:
+        self._latest.drop()
+        self._end_job()
+        self.error, self._refused.value = None, ""
+        self._said.value = words_html(words)
+
+    def _end_job(self) -> None:
+        job, self._job = self._job, None
+        if job is not None:
+            job.cancel()
+
+    def _watched(self, job: BatchJob) -> FeatureBatch:
+        over = threading.Event()
+        job.add_done_callback(lambda _: over.set())
+        while not over.wait(_TICK_SECONDS):
+            self._show_progress(job)
+        self._show_progress(job)
+        return job.result()
+
+    def _show_progress(self, job: BatchJob) -> None:
+        if job is self._job:
+            self._batch_box.show(job.progress())
+
+    def _fetched(self, batch: FeatureBatch, details: pd.DataFrame) -> None:
+        # The next fetch of the same service is compared with this one.
+        previous = self.details
+        self.batch, self.details, self.frame = batch, details, batch.to_pandas()
+        self._results.show_details(details, batch, previous)
+        self._said.value = words_html(fetched_words(batch))
+
+    def _batch_fetched(self, batch: FeatureBatch) -> None:
+        self.batch, self.details, self.frame = batch, None, batch.to_pandas()
+        self._results.show_frame("Features", self.frame, batch)
+        self._said.value = words_html(fetched_words(batch))
+
+    def _queried(self, frame: pd.DataFrame) -> None:
+        self.batch, self.details, self.frame = None, None, frame
+        self._results.show_frame("Features", frame)
+        self._said.value = words_html(f"{len(frame):,} rows.")
+
+    def _failed(self, error: Exception) -> None:
+        self.error = error
+        self._refused.value = error_html(error)
+        self._said.value = ""
+        if isinstance(error, TectonError) and not isinstance(error, InputError):
+            self._results.clear()
+
+    def _clear(self) -> None:
+        self._results.clear()
+        self._said.value, self._refused.value = "", ""
+        self.error, self.batch, self.details, self.frame = None, None, None, None
+
+    def _card(self) -> Card:
+        chosen = self.selection
+        facts = (
+            ("address", self._client.url),
+            ("service", chosen.service or None),
+            ("workspace", chosen.workspace or "the client's own"),
+        )
+        sections: list[Section] = []
+        if self._form is not None:
+            sections += self._form._card().sections
+        elif self.picker.services is not None:
+            sections += self.picker._card().sections
+        if self.details is not None:
+            shown = shown_details(self.details, None)
+            sections.append(frame_section("Features", shown.columns, shown.itertuples(index=False), total=len(shown)))
+        return Card("FeatureServiceExplorer", "", facts, tuple(sections))
+
+
+def _detailed(job: BatchJob, service: FeatureService, selection: Selection) -> tuple[FeatureBatch, pd.DataFrame]:
+    batch = job.result()
+    batch.raise_first()
+    asked = selection.metadata_options
+    is_described = asked.include_feature_descriptions or asked.include_feature_tags
+    return batch, details_of(batch, service, service.features() if is_described else None)
+
+
+def _button(words: str, tooltip: str, press: Callable[[], object]) -> ipywidgets.Button:
+    button = ipywidgets.Button(description=words, tooltip=tooltip)
+    button.on_click(lambda _: press())
+    return button
+
+
+def _switch_for(box: ipywidgets.Widget, words: str, before: Callable[[], None] = lambda: None) -> Any:
+    """Return a button that shows and hides a box."""
+    switch = ipywidgets.ToggleButton(description=words, tooltip=f"Show or hide: {words}")
+    box.layout.display = "none"
+
+    def show(change: Mapping[str, Any]) -> None:
+        before()
+        box.layout.display = "" if change["new"] else "none"
+
+    switch.observe(show, "value")
+    return switch

@@ -1,0 +1,185 @@
+"""A metric over time: choose it, filter by labels, choose a window, see the picture."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Hashable, Mapping
+from io import BytesIO
+from typing import Any, Protocol
+
+import ipywidgets
+import pandas as pd
+import traitlets
+from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+
+from ..exceptions import InputError, quoted, shown
+from ..plots.picture import picture_axes
+from ..plots.style import LINE_STYLES, colours
+from ..plots.text import draw_literally
+from ..reprs import Card, frame_section
+from .background import Latest
+from .pieces import Panel, error_html, place, table_html, words_html
+
+_WINDOWS = {"last hour": "1h", "last 6 hours": "6h", "last day": "1D", "last week": "7D", "everything": None}
+_NO_LABELS = ("timestamp", "metric", "value", "kind", "stage", "labels")
+_LINES = 10
+_NAME_LIMIT = 60
+
+
+class History(Protocol):
+    """What a panel needs of a metrics history: `metrics.MetricsHistory` is one."""
+
+    def frame(self, metric: str, since: Any = None, until: Any = None, **labels: Any) -> pd.DataFrame:
+        """Return one row per sample: ``timestamp``, ``metric``, ``value`` and a column per label."""
+
+    def families(self) -> pd.DataFrame:
+        """Return one row per metric, with the column ``metric``."""
+
+
+class MetricsPanel(Panel):
+    """A metric, a filter such as ``feature_service_name=fraud``, a window, and the picture of what is left.
+
+    Parameters
+    ----------
+    history
+        Where the samples are.
+
+    Attributes
+    ----------
+    frame
+        The samples that are drawn; `None` before there are any.
+    error
+        The error that is shown; `None` if there is none.
+    """
+
+    frame = traitlets.Instance(pd.DataFrame, allow_none=True)
+    error = traitlets.Instance(Exception, allow_none=True)
+
+    def __init__(self, history: History) -> None:
+        self._history = history
+        self._latest = Latest()
+        names = tuple(dict.fromkeys(str(name) for name in history.families()["metric"]))
+        self._metric = ipywidgets.Combobox(
+            description="Metric", options=names, value=names[0] if names else "", continuous_update=False
+        )
+        self._filter = ipywidgets.Text(
+            description="Labels", placeholder="name=value name=value", continuous_update=False
+        )
+        self._window = ipywidgets.Dropdown(description="Window", options=list(_WINDOWS), value="everything")
+        self._picture = ipywidgets.Image(format="png")
+        self._said, self._refused, self._table = place("status"), place("alert"), place()
+        controls = ipywidgets.HBox([self._metric, self._filter, self._window])
+        controls.add_class("tnb-line")
+        super().__init__([controls, self._said, self._refused, self._picture, self._table], label="Metrics history")
+        for control in (self._metric, self._filter, self._window):
+            control.observe(self._changed, "value")
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Read the history again."""
+        metric, text, window = str(self._metric.value), str(self._filter.value), str(self._window.value)
+        if not metric:
+            self._said.value = words_html("The history holds no metric yet.")
+            return
+        self._said.value = words_html(f"Reading {quoted(metric)} …")
+        self._latest.start(lambda: _drawn(self._history, metric, text, window), self._show, self._failed)
+
+    def wait(self, timeout_seconds: float | None = None) -> bool:
+        """Wait until the picture is there; whether that came in time."""
+        return self._latest.wait(timeout_seconds)
+
+    def _changed(self, change: object) -> None:
+        del change
+        self.refresh()
+
+    def _show(self, found: tuple[pd.DataFrame, bytes, str]) -> None:
+        frame, picture, sentence = found
+        self.error, self.frame = None, frame
+        self._refused.value = ""
+        self._picture.value = picture
+        self._picture.layout.display = "" if picture else "none"
+        self._said.value = words_html(sentence)
+        last = frame.tail(5)
+        self._table.value = table_html("Newest samples", last, total=len(frame))
+
+    def _failed(self, error: Exception) -> None:
+        self.error = error
+        self._refused.value, self._said.value = error_html(error), ""
+
+    def _card(self) -> Card:
+        facts = (("metric", self._metric.value or None), ("labels", self._filter.value or "all"))
+        if self.frame is None:
+            return Card("MetricsPanel", "", facts)
+        rows = self.frame.tail(5).itertuples(index=False)
+        return Card("MetricsPanel", "", facts, (frame_section("Newest samples", self.frame.columns, rows),))
+
+
+def labels_from(text: str) -> dict[str, str]:
+    """Return the labels that a filter names, such as ``feature_service_name=fraud quantile=0.99``.
+
+    Raises
+    ------
+    InputError
+        If a part of it is no name and value.
+    """
+    try:
+        parts = shlex.split(text)
+    except ValueError as error:
+        raise InputError(f"Cannot read the filter {quoted(text)}: {error}.") from None
+    pairs = [part.partition("=") for part in parts]
+    for name, equals, _ in pairs:
+        if not equals or not name:
+            raise InputError(f"Cannot read {quoted(name)} as a label. Write name=value, separated by spaces.")
+    return {name: value for name, _, value in pairs}
+
+
+def _drawn(history: History, metric: str, text: str, window: str) -> tuple[pd.DataFrame, bytes, str]:
+    frame = history.frame(metric, **labels_from(text))
+    span = _WINDOWS[window]
+    if span is not None and len(frame):
+        # To the newest sample: a history of last year is not empty today.
+        frame = frame[frame["timestamp"] > frame["timestamp"].max() - pd.Timedelta(span)]
+    series = _series(frame)
+    sentence = f"{metric}: {len(frame):,} samples, {len(series):,} series."
+    return frame, _picture(metric, series, sentence) if len(frame) else b"", sentence
+
+
+def _series(frame: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    labels = [name for name in frame.columns if name not in _NO_LABELS and frame[name].nunique(dropna=False) > 1]
+    if not labels:
+        return {"value": frame} if len(frame) else {}
+    groups = frame.groupby(labels, dropna=False, sort=True, observed=True)
+    return {_name(labels, key): group for key, group in groups}
+
+
+def _name(labels: list[str], key: Hashable) -> str:
+    values: tuple[Any, ...] = key if isinstance(key, tuple) else (key,)
+    pairs: Mapping[str, Any] = dict(zip(labels, values, strict=True))
+    return shown(", ".join(f"{name}={value}" for name, value in pairs.items()), _NAME_LIMIT)
+
+
+def _picture(metric: str, series: dict[str, pd.DataFrame], sentence: str) -> bytes:
+    ax = picture_axes(height=3.2)
+    palette = colours(ax)
+    for place_, (_, samples) in enumerate(list(series.items())[:_LINES]):
+        style = LINE_STYLES[place_ // len(palette) % len(LINE_STYLES)]
+        numbers = samples["value"].to_numpy(dtype=float, na_value=float("nan"))
+        ax.plot(samples["timestamp"], numbers, color=palette[place_ % len(palette)], linestyle=style, marker=".")
+    names = [*series][:_LINES]
+    more = f" (first {_LINES} of {len(series):,} series)" if len(series) > _LINES else ""
+    heading = ax.set_title(f"{shown(metric, _NAME_LIMIT)}{more}", loc="left")
+    locator = AutoDateLocator()  # type: ignore[no-untyped-call]
+    ax.xaxis.set_major_locator(locator)
+    ax.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
+    ax.set_xlabel("time (UTC)")
+    ax.set_ylabel("value")
+    draw_literally([heading, ax.xaxis.label, ax.yaxis.label])
+    if len(names) > 1:
+        # Set afterwards: names that start with an underscore would be left out.
+        legend = ax.legend(ax.get_lines(), ["-"] * len(names), fontsize=7)
+        for text, name in zip(legend.get_texts(), names, strict=True):
+            text.set_text(name)
+        draw_literally(legend.get_texts())
+    picture = BytesIO()
+    ax.figure.figure.savefig(picture, format="png", dpi=100, metadata={"Software": None, "Description": sentence})
+    return picture.getvalue()

@@ -1,0 +1,413 @@
+"""The explorer from code: what it fetches, what it tells, what it holds, and what is left without widgets."""
+
+import json
+import threading
+from pathlib import Path
+
+import nbformat
+import pandas as pd
+import pytest
+from canned import KEY, Reply, typed, vector
+from nbclient import NotebookClient
+
+import tecton_nb as tnb
+from tecton_nb.exceptions import BadRequestError, InputError, NotFoundError
+from tecton_nb.widgets import ComparePanel, JoinKeyForm, MetricsPanel, ServicePicker
+
+ROOT = str(Path(__file__).parents[2])
+CORPUS = Path(__file__).parents[1] / "corpora" / "html-js.jsonl"
+HOSTILE = [json.loads(line)["text"] for line in CORPUS.read_text("utf-8").splitlines()]
+SERVICE = "fraud_detection_feature_service"
+ECHO = [typed("v.k", "string")]
+KEYS = [typed("k", "string")]
+WAIT = 20
+
+
+@pytest.fixture
+def explorer(client):
+    """An explorer of the demo server, with a service chosen."""
+    found = tnb.explore(client)
+    found.picker.choose(SERVICE)
+    return found.wait(WAIT)
+
+
+def explorer_of(ours, answer, keys=KEYS, features=ECHO):
+    """Return an explorer of a canned server with its one service chosen and its first key filled in."""
+
+    def plan(asked):
+        if asked.operation == "metadata":
+            return Reply({"inputJoinKeys": keys, "featureValues": features})
+        if asked.operation == "metrics":
+            return Reply({"message": "no"}, 403)
+        return answer(asked)
+
+    found = tnb.explore(ours(plan, feature_service_names=["s"]))
+    found.picker.choose("s")
+    found.wait(WAIT)
+    found.value = {"service": "s", "values": {item["name"]: "1" for item in keys}}
+    return found.wait(WAIT)
+
+
+def state_of(*panels):
+    """Return everything that goes to the browser, of a panel and all it holds."""
+    seen = []
+    for panel in panels:
+        seen += [panel.get_state(), *(state_of(child) for child in getattr(panel, "children", ()))]
+    return repr(seen)
+
+
+def test_services_are_offered(client):
+    """The services that discovery finds stand in the list."""
+    picker = ServicePicker(client)
+
+    picker.wait(WAIT)
+
+    assert SERVICE in picker.children[0].children[0].options
+    assert picker.services["name"].tolist() == client.feature_services()["name"].tolist()
+
+
+def test_example_is_filled_in_and_the_next_one_offered(explorer):
+    """The first example row stands in the form at once; the button fills in the next."""
+    first = explorer.value["values"]
+
+    second = explorer.fill_example().value["values"]
+
+    assert set(first) == {"user_id", "amount"}
+    assert first != second
+
+
+def test_fetch_gives_the_frame_of_the_service(explorer, client):
+    """frame, details and batch hold what the service answers for the row of the form."""
+    row = explorer._form.row
+
+    explorer.fetch().wait(WAIT)
+
+    pd.testing.assert_frame_equal(explorer.frame, client.feature_service(SERVICE).get_features(row))
+    assert explorer.details["name"].tolist() == list(explorer.frame)
+    assert explorer.batch.statuses().shape == explorer.frame.shape
+    assert explorer.calls["status"].tolist() == [200]
+
+
+def test_value_can_be_set_and_observed(client):
+    """A selection that is set is chosen and filled in, int64 exact; observers are told."""
+    explorer = tnb.explore(client)
+    seen = []
+    explorer.observe(lambda change: seen.append(change["new"]["service"]), "value")
+
+    explorer.value = {
+        "service": "flight_delay_service",
+        "values": {"scheduled_minute_of_day": "9007199254740993", "carrier": None},
+        "request_options": {"coerce_null_counts_to_zero": True},
+    }
+    explorer.wait(WAIT)
+
+    assert explorer.value["values"]["scheduled_minute_of_day"] == "9007199254740993"
+    assert explorer.value["values"]["carrier"] is None
+    assert explorer.value["request_options"] == {"coerce_null_counts_to_zero": True}
+    assert seen[-1] == "flight_delay_service"
+
+
+def test_ages_count_to_the_call(explorer):
+    """How old a value is is told in words."""
+    explorer.fetch().wait(WAIT)
+
+    assert " d ago" in explorer._results._table.value
+    assert (
+        "Counts for the service objective" in explorer._results._slo.value or "Does not" in explorer._results._slo.value
+    )
+
+
+def test_descriptions_come_when_they_are_asked_for(explorer):
+    """With the switches on, descriptions stand in details; without, they are missing."""
+    explorer.fetch().wait(WAIT)
+    before = explorer.details["description"].notna().any()
+
+    explorer.value = explorer.value | {"metadata_options": {"include_feature_descriptions": True}}
+    explorer.fetch().wait(WAIT)
+
+    assert not before
+    assert explorer.details["description"].notna().any()
+
+
+def test_what_changed_since_the_previous_fetch_is_shown(explorer):
+    """A second fetch with another amount tells the features that differ, and equal ones do not."""
+    explorer.fetch().wait(WAIT)
+    explorer.fetch().wait(WAIT)
+    same = explorer._results._change.value
+
+    explorer.fill_example().fetch().wait(WAIT)
+
+    assert "Nothing has changed" in same
+    assert "Changed since the previous fetch" in explorer._results._change.value
+
+
+def test_errors_are_told_in_the_panel(explorer):
+    """What the server refuses is shown in the words of the exception; the next fetch works again."""
+    explorer.picker.choose("fraud_detection_feature_servise")
+    explorer.wait(WAIT)
+    refused = explorer.picker.error
+    explorer.fetch()
+    unchosen = str(explorer.error)
+
+    explorer.picker.choose(SERVICE)
+    explorer.wait(WAIT).fetch().wait(WAIT)
+
+    assert isinstance(refused, NotFoundError)
+    assert f"Did you mean '{SERVICE}'?" in str(refused) or SERVICE in str(refused)
+    assert unchosen == "Choose a feature service first."
+    assert explorer.error is None
+    assert explorer.frame is not None
+
+
+def test_server_s_refusal_is_shown(ours):
+    """A 400 stands in the panel with what the server said."""
+    explorer = explorer_of(ours, lambda _: Reply({"message": "no such user", "code": 3}, 400))
+
+    explorer.fetch().wait(WAIT)
+
+    assert isinstance(explorer.error, BadRequestError)
+    assert "no such user" in explorer._refused.value
+    assert explorer.frame is None
+
+
+def test_cancel_ends_a_fetch_that_hangs(ours):
+    """Cancel returns at once while the server says nothing; a late answer changes nothing."""
+    hold = threading.Event()
+    explorer = explorer_of(ours, lambda _: hold.wait(WAIT) and Reply(vector(["late"], *ECHO)))
+
+    explorer.fetch()
+    explorer.cancel().wait(WAIT)
+    hold.set()
+
+    assert "Cancelled." in explorer._said.value
+    assert explorer.frame is None
+
+
+def test_batch_of_a_frame_keeps_index_and_tells_failures(ours):
+    """A batch of a DataFrame has its index; rows that fail are counted and told."""
+
+    def answer(asked):
+        key = asked.join_keys["k"]
+        return Reply({"message": "bad"}, 400) if key == "b" else Reply(vector([key], *ECHO))
+
+    explorer = explorer_of(ours, answer)
+
+    explorer.fetch_batch(pd.DataFrame({"k": ["a", "b", "c"]}, index=[7, 8, 9])).wait(WAIT)
+
+    assert explorer.frame.index.tolist() == [7, 8, 9]
+    assert "2 of 3 rows have their values; 1 do not." in explorer._said.value
+    assert "Rows that failed" in explorer._results._change.value
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+def test_batch_of_a_file_reads_keys_exactly(ours, tmp_path, suffix):
+    """Keys in a file reach the server digit for digit, empty cells as null."""
+    asked_for = []
+
+    def answer(asked):
+        asked_for.append(asked.join_keys["n"])
+        return Reply(vector([asked.join_keys["n"]], typed("v.n", "int64")))
+
+    explorer = explorer_of(ours, answer, [typed("n", "int64")], [typed("v.n", "int64")])
+    rows = pd.DataFrame({"n": pd.array([2**53 + 1, None], "Int64")})
+    path = tmp_path / f"rows.{suffix}"
+    rows.to_csv(path, index=False) if suffix == "csv" else tnb.write_parquet(rows, path)
+
+    explorer._batch_box.source = str(path)
+    explorer.fetch_batch().wait(WAIT)
+
+    assert explorer.error is None
+    assert explorer.frame["v.n"].tolist() == [2**53 + 1, pd.NA]
+    assert sorted(asked_for, key=str) == ["9007199254740993", None]
+
+
+@pytest.mark.parametrize("source", ["", "no_such_frame", "no_such_file.csv", "rows.txt"])
+def test_batch_without_rows_is_told(explorer, source):
+    """A name that is no frame and no file is told in the panel."""
+    explorer._batch_box.source = source
+
+    explorer.fetch_batch().wait(WAIT)
+
+    assert isinstance(explorer.error, InputError)
+
+
+def test_error_of_any_kind_is_told_and_nothing_is_raised(explorer, monkeypatch):
+    """An error nobody thought of is shown in the panel too: a notebook would keep it to itself."""
+    monkeypatch.setattr(explorer, "_chosen", lambda: 1 / 0)
+
+    explorer.fetch()
+
+    assert "ZeroDivisionError" in explorer._refused.value
+
+
+def test_without_widgets_there_is_a_plain_frame_and_a_sentence(explorer):
+    """Text and HTML beside the widget hold the keys, and say what is needed for more."""
+    explorer.fetch().wait(WAIT)
+
+    bundle = explorer._repr_mimebundle_()
+
+    assert "application/vnd.jupyter.widget-view+json" in bundle
+    for kind in ("text/plain", "text/html"):
+        assert "user_id" in bundle[kind]
+        assert "needs a running notebook that shows widgets" in bundle[kind]
+    assert "VBox" not in repr(explorer)
+
+
+def test_first_view_tells_where_it_is(client):
+    """An explorer of which nothing is chosen shows the address, and the services once they are known."""
+    explorer = tnb.explore(client)
+    explorer.wait(WAIT)
+
+    assert client.url in repr(explorer)
+    assert SERVICE in repr(explorer)
+
+
+def test_key_is_in_no_state_repr_code_or_error(ours):
+    """Nothing that the panel sends to a browser, shows or copies holds the API key, even if the server echoes it."""
+    explorer = explorer_of(ours, lambda _: Reply({"message": f"bad key {KEY}"}, 401))
+
+    explorer.fetch().wait(WAIT)
+    texts = [state_of(explorer), repr(explorer), str(explorer._repr_mimebundle_()), str(explorer.snippets.__dict__)]
+
+    assert type(explorer.error).__name__ == "UnauthorizedError"
+    assert [KEY in text for text in texts] == [False] * 4
+    assert KEY not in json.dumps(explorer.value)
+
+
+def test_key_is_in_no_saved_notebook(ours, monkeypatch):
+    """A notebook saved with the state of its widgets holds no API key; its static twin needs no widgets."""
+    explorer = explorer_of(ours, lambda _: Reply(vector(["v"], *ECHO)))
+    notebook = nbformat.v4.new_notebook(
+        cells=[
+            nbformat.v4.new_code_cell(
+                f"import os, sys; sys.path.insert(0, {ROOT!r})\nimport tecton_nb as tnb\n"
+                f"client = tnb.TectonClient({explorer._client.url!r}, os.environ['TNB_CANARY'], 'prod')\n"
+                "explorer = tnb.explore(client)\nexplorer.picker.choose('s')\nexplorer.wait(20)\n"
+                "explorer.value = {'service': 's', 'values': {'k': 'a'}}\nexplorer.wait(20).fetch().wait(20)\nexplorer"
+            ),
+            nbformat.v4.new_code_cell("explorer.error is None, explorer.frame.shape"),
+        ]
+    )
+
+    monkeypatch.setenv("TNB_CANARY", KEY)
+    run = NotebookClient(notebook, timeout=60, kernel_name="python3", store_widget_state=True).execute()
+    saved = nbformat.writes(run)
+
+    assert run.cells[1].outputs[0]["data"]["text/plain"] == "(True, (1, 1))"
+    assert "widgets" in run.metadata
+    assert "application/vnd.jupyter.widget-view+json" in saved
+    assert KEY not in saved
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_hostile_text_is_escaped_on_every_surface(ours, text):
+    """As key name, value, feature, description, tag and error, markup is text in all HTML that a panel makes."""
+    keys, features = [typed(text, "string")], [typed(f"v.{text}", "string", description=text, tags={text: text})]
+    answers = [Reply(vector([text], *features)), Reply({"message": text, "code": 3}, 400)]
+    explorer = explorer_of(ours, lambda _: answers[0], keys, features)
+    explorer.value = {"service": "s", "values": {text: text}, "metadata_options": {"include_feature_tags": True}}
+
+    explorer.fetch().wait(WAIT)
+    answers.reverse()
+    explorer.fetch().wait(WAIT)
+    form = JoinKeyForm(explorer.picker.service.metadata)
+    surfaces = [*html_of(explorer), *html_of(form), form._repr_mimebundle_()["text/html"]]
+
+    assert explorer.details["value"].tolist() == [text]
+    for html in surfaces:
+        assert not any(mark in html for mark in ("<img", "<script", "<svg", "<input", "<object", "<form", "<math"))
+
+
+def html_of(panel):
+    """Yield every text of a panel that a browser reads as HTML."""
+    for child in getattr(panel, "children", ()):
+        yield from html_of(child)
+        if type(child).__name__ == "HTML":
+            yield child.value.replace("<style>", "")
+        if getattr(child, "description_allow_html", False):
+            yield child.description
+
+
+class Samples:
+    """A metrics history with two series of one metric."""
+
+    def families(self):
+        """Return the metrics there are."""
+        return pd.DataFrame({"metric": ["requests_rate", "latency"]})
+
+    def frame(self, metric, since=None, until=None, **labels):
+        """Return the samples of a metric."""
+        times = pd.date_range("2024-05-01T10:00", periods=6, freq="30min", tz="UTC")
+        parts = [
+            pd.DataFrame({"timestamp": times, "metric": metric, "value": range(6), "service": name})
+            for name in ("_a", "$b$")
+        ]
+        found = pd.concat(parts, ignore_index=True)
+        for name, value in labels.items():
+            found = found[found[name] == value]
+        return found
+
+
+def test_metrics_panel_draws_what_is_chosen():
+    """Metric, labels and window choose the samples; the picture is a PNG and a sentence says what is in it."""
+    panel = MetricsPanel(Samples())
+    panel.wait(WAIT)
+    every = len(panel.frame)
+
+    panel.children[0].children[1].value = "service=_a"
+    panel.children[0].children[2].value = "last hour"
+    panel.wait(WAIT)
+
+    assert every == 12
+    assert panel.frame["service"].unique().tolist() == ["_a"]
+    assert len(panel.frame) == 2
+    assert bytes(panel._picture.value).startswith(b"\x89PNG")
+    assert "requests_rate: 2 samples, 1 series." in panel._said.value
+    assert "Newest samples" in panel._repr_mimebundle_()["text/html"]
+
+
+def test_metrics_panel_tells_a_filter_it_cannot_read():
+    """A filter that is no name=value is told in the panel."""
+    panel = MetricsPanel(Samples())
+
+    panel.children[0].children[1].value = "service"
+    panel.wait(WAIT)
+
+    assert "Cannot read 'service' as a label." in str(panel.error)
+
+
+class Different:
+    """A comparison in which two cells of one feature differ."""
+
+    def summary(self):
+        """Return one row per feature."""
+        return pd.DataFrame({"feature": ["v.a", "v.b"], "mismatches": [0, 2]})
+
+    def mismatches(self):
+        """Return the cells that differ."""
+        cells = {"feature": ["v.b", "v.b"], "left": [2**53 + 1, 1], "right": [2**53, 2]}
+        return pd.DataFrame(cells, index=pd.Index(["x", "y"], name="user_id"))
+
+
+def test_compare_panel_opens_on_what_differs_most():
+    """The summary, then the cells of the feature with most differences, digits kept and keys beside them."""
+    panel = ComparePanel("left", "right", compare=lambda *_: Different())
+
+    panel.wait(WAIT)
+
+    assert panel._feature.value == "v.b"
+    assert "2 cells differ in 1 of 2 features." in panel._said.value
+    assert "9007199254740993" in panel._cells.value
+    assert "user_id" in panel._cells.value
+
+
+def test_compare_panel_tells_an_error():
+    """What cannot be compared is told in the panel."""
+
+    def refuse(left, right):
+        raise InputError("The keys differ.")
+
+    panel = ComparePanel("left", "right", compare=refuse)
+    panel.wait(WAIT)
+
+    assert "The keys differ." in panel._refused.value
