@@ -54,7 +54,8 @@ OUTSIDE: dict[str, set[str]] = {
     "wire": {"msgspec", "orjson", "prometheus_client"},
     "frames": PANDAS | {"orjson"},
     "transport": {"httpx", "pycurl", "certifi", "keyring"},
-    "batch": PANDAS | {"tqdm", "dask", "distributed"},
+    # msgspec: the report in a recording's manifest is read by its types.
+    "batch": PANDAS | {"msgspec", "tqdm", "dask", "distributed"},
     "client": PANDAS | {"httpx", "orjson"},
     "connect": {"platformdirs", "pandas"},
     "compare": PANDAS,

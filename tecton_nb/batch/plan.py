@@ -25,14 +25,14 @@ Rows: TypeAlias = "pd.DataFrame | Mapping[str, Any] | Sequence[Mapping[str, Any]
 PART_ROWS = 50_000
 
 
-def parts_of(rows: Rows) -> Iterator[Rows]:
-    """Yield the rows in parts of `PART_ROWS`; at least one, which may be empty."""
-    if isinstance(rows, Mapping) or not hasattr(rows, "__len__") or len(rows) <= PART_ROWS:
-        yield rows
+def parts_of(rows: Rows) -> Iterator[tuple[int, Rows]]:
+    """Yield the rows in parts of `PART_ROWS`, each with the number of its first row; at least one, perhaps empty."""
+    if isinstance(rows, Mapping) or len(rows) <= PART_ROWS:
+        yield 0, rows
         return
     for begin in range(0, len(rows), PART_ROWS):
         part = slice(begin, begin + PART_ROWS)
-        yield rows.iloc[part] if isinstance(rows, pd.DataFrame) else rows[part]
+        yield begin, rows.iloc[part] if isinstance(rows, pd.DataFrame) else rows[part]
 
 
 def is_dask(rows: object) -> bool:
@@ -48,7 +48,7 @@ class Plan:
     Parameters
     ----------
     index
-        Index of the caller's frame; 0, 1, 2, ... for dicts.
+        Index of the caller's frame; for dicts their numbers.
     requests
         Each different row as it stands in a request, in the order of its first appearance.
     positions
@@ -72,7 +72,14 @@ class Plan:
         return read_row(self.requests[0])
 
 
-def plan_rows(rows: Rows, metadata: ServiceMetadata, service: str) -> Plan:
+def labels_of(rows: Rows, metadata: ServiceMetadata, service: str) -> pd.Index:
+    """Return the labels of the rows after a look at their names; parameters and errors as `plan_rows`."""
+    table = _Table.of(rows)
+    _check_names(table, metadata, service)
+    return table.index
+
+
+def plan_rows(rows: Rows, metadata: ServiceMetadata, service: str, first: int = 0) -> Plan:
     """Return the requests for the rows.
 
     Parameters
@@ -84,6 +91,8 @@ def plan_rows(rows: Rows, metadata: ServiceMetadata, service: str) -> Plan:
         What the service takes.
     service
         Name of the service; used in errors only.
+    first
+        Number of the first row, where dicts are a part of more.
 
     Raises
     ------
@@ -91,7 +100,7 @@ def plan_rows(rows: Rows, metadata: ServiceMetadata, service: str) -> Plan:
         If a join key or request context key is missing, or a column is none of them. A value of
         the wrong type spoils its own row only.
     """
-    table = _Table.of(rows)
+    table = _Table.of(rows, first)
     _check_names(table, metadata, service)
     errors: dict[int, InputError] = {}
     keys, context = [
@@ -118,13 +127,13 @@ class _Table:
     lacks: tuple[tuple[object, str], ...] = ()
 
     @classmethod
-    def of(cls, rows: Rows) -> _Table:
+    def of(cls, rows: Rows, first: int = 0) -> _Table:
         if isinstance(rows, pd.DataFrame):
             return cls._of_frame(rows)
         if isinstance(rows, Mapping):
-            return cls._of_dicts([rows])
+            return cls._of_dicts([rows], first)
         if isinstance(rows, Sequence) and not isinstance(rows, str | bytes) and all(map(_is_row, rows)):
-            return cls._of_dicts(rows)
+            return cls._of_dicts(rows, first)
         if is_dask(rows):
             raise InputError("A Dask DataFrame goes to get_features_batch of a FeatureService, and nowhere else.")
         raise InputError(
@@ -142,11 +151,11 @@ class _Table:
         return cls(frame.index, {name: frame.iloc[:, k] for k, name in enumerate(names)})
 
     @classmethod
-    def _of_dicts(cls, rows: Sequence[Mapping[str, Any]]) -> _Table:
+    def _of_dicts(cls, rows: Sequence[Mapping[str, Any]], first: int) -> _Table:
         names = list(dict.fromkeys(str(name) for row in rows for name in row))
-        lacks = tuple((i, name) for i, row in enumerate(rows) for name in names if name not in row)
+        lacks = tuple((i, name) for i, row in enumerate(rows, first) for name in names if name not in row)
         columns = {name: [row.get(name) for row in rows] for name in names}
-        return cls(pd.RangeIndex(len(rows)), columns, lacks)
+        return cls(pd.RangeIndex(first, first + len(rows)), columns, lacks)
 
 
 def _is_row(row: object) -> bool:

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
+import msgspec
+
 from ..reprs import Card, Section, human_seconds, mimebundle
 from ..transport.policy import PolicyReport
 from ..wire.types import JsonObject
@@ -99,12 +101,14 @@ class BatchReport(PolicyReport):
 
         Raises
         ------
-        KeyError, TypeError, ValueError
-            If a part is missing, unknown or of the wrong type.
+        ValueError
+            If a part is missing, of the wrong type or below 0.
         """
-        parts: dict[str, Any] = dict(kept)
-        parts["concurrency"] = tuple((float(seconds), int(limit)) for seconds, limit in parts["concurrency"])
-        return cls(**parts)
+        report = msgspec.convert(kept, cls)
+        counts = [getattr(report, item.name) for item in fields(cls) if item.type in {"int", "float"}]
+        if min(counts) < 0:
+            raise ValueError("its report counts below 0")
+        return report
 
     def facts(self) -> tuple[tuple[str, str], ...]:
         """Return what a card shows of it."""

@@ -150,8 +150,10 @@ class FeatureService(ServiceCore):
             The feature values stand in it in clear. Not for a Dask DataFrame.
         to
             Path of a folder: rows are fetched and written in parts of 50,000, so memory stays flat however many
-            they are, and the batch reads its frames from there. Equal rows are then asked for once in each part.
-            Not for a Dask DataFrame, which has ``to_parquet``.
+            they are, and the batch reads its frames from there. Names and labels are checked before anything is
+            sent, values part by part, and equal rows are asked for once in each part. An older recording is replaced
+            at the end, unless no row has values: then the first error is raised. Not for a Dask DataFrame, which has
+            ``to_parquet``.
         include
             For a Dask DataFrame only, as for ``FeatureBatch.to_pandas``.
         metadata_options

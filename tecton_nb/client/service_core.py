@@ -9,11 +9,11 @@ from typing import Any, TypeAlias
 import pandas as pd
 
 from ..batch.dask import DaskFrame, Limits, spread
-from ..batch.plan import Plan, Rows, parts_of, plan_rows
+from ..batch.plan import Plan, Rows, labels_of, parts_of, plan_rows
 from ..batch.recording import Recorder
 from ..batch.report import BatchReport
 from ..batch.result import FeatureBatch, frames_of
-from ..exceptions import InputError, quoted
+from ..exceptions import InputError, TectonError, quoted
 from ..frames.dtypes import column_of
 from ..frames.metadata import features_frame, inputs_frame
 from ..reprs import Card, Section, frame_section, mimebundle
@@ -123,21 +123,32 @@ class ServiceCore:
         return spread(rows, settings, self._metadata, limits, include)
 
     def _recorded(self, rows: Rows, wishes: Wishes, to: str | Path) -> Flow[FeatureBatch]:
-        """Fetch the rows part by part into a recording; what an interrupt leaves is a recording of whole parts."""
+        """Fetch the rows part by part into a recording; what an interrupt leaves is a recording of whole parts.
+
+        A run that brings no values at all leaves an older recording in its place and raises its first error.
+        """
+        self._refuse_wildcard()
+        labels = labels_of(rows, self._metadata, self.name)
         recorder: Recorder | None = None
         reports: list[BatchReport] = []
         governor: Governor | None = None
+        error: TectonError | None = None
+        is_kept = False
         try:
-            for part in parts_of(rows):
-                asked = self._core.batch(self._locator, self._plan(part), wishes, governor)
+            for first, part in parts_of(rows):
+                asked = self._core.batch(self._locator, self._plan(part, first), wishes, governor)
                 governor = asked.governor
-                recorder = recorder or Recorder(Path(to), asked.settings.origin, asked.settings.schema)
+                recorder = recorder or Recorder(to, asked.settings.origin, asked.settings.schema, labels)
                 batch: FeatureBatch = yield asked
                 recorder.add(frames_of(batch))
                 reports.append(batch.report)
+                error = error or frames_of(batch).first_error()
         finally:
-            if recorder is not None and reports:
-                recorder.finish(BatchReport.together(reports))
+            if recorder is not None:
+                is_kept = _end(recorder, reports)
+        if is_kept and error is not None:
+            error.add_note(f"No row has values, so the older recording at {quoted(to)} stays as it was.")
+            raise error
         self._examples.remember(rows)
         return FeatureBatch.load(to)
 
@@ -166,10 +177,13 @@ class ServiceCore:
         found = response.to_pandas()
         return side_by_side(self._key_columns(row, found.index), found)
 
-    def _plan(self, rows: Rows) -> Plan:
+    def _plan(self, rows: Rows, first: int = 0) -> Plan:
+        self._refuse_wildcard()
+        return plan_rows(rows, self._metadata, self.name, first)
+
+    def _refuse_wildcard(self) -> None:
         if self.is_wildcard:
             raise InputError(f"{quoted(self.name)} is a WILDCARD service; use query_features(keys).")
-        return plan_rows(rows, self._metadata, self.name)
 
     def _key_columns(self, row: RequestRow, index: pd.Index) -> pd.DataFrame:
         """Return the keys of the request as columns of their own types, the same in every row."""
@@ -205,6 +219,17 @@ def refuse_include(include: Sequence[str]) -> None:
             f"include={quoted(include)} is for a Dask DataFrame. A FeatureBatch has it all: "
             "batch.to_pandas(include=...), batch.statuses()."
         )
+
+
+def _end(recorder: Recorder, reports: Sequence[BatchReport]) -> bool:
+    """Finish a recording of these parts, or take it away where what was there before is worth more; say which."""
+    report = BatchReport.together(reports) if reports else None
+    is_kept = report is None or (recorder.is_replacing and 0 < report.rows == report.failed + report.not_fetched)
+    if report is None or is_kept:
+        recorder.discard()
+    else:
+        recorder.finish(report)
+    return is_kept
 
 
 def _section(title: str, frame: pd.DataFrame) -> Section:

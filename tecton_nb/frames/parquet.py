@@ -14,22 +14,54 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from ..exceptions import InputError, quoted
 from .dtypes import STRING_DTYPE
 
 
+def full_path(path: str | Path) -> Path:
+    """Return where a path on this computer points to, ``~`` included.
+
+    Raises
+    ------
+    InputError
+        If it names the home of somebody who is not known here.
+    """
+    # pathlib leaves "~" as it is and Arrow does not; Arrow takes "a:b" for an address as long as it is relative.
+    try:
+        return Path(path).expanduser().absolute()
+    except RuntimeError:
+        raise InputError(f"Cannot use the path {quoted(path)}: its home folder is not known. Write it out.") from None
+
+
+def refuse_index(index: pd.Index) -> None:
+    """Raise an error if parquet cannot hold these labels.
+
+    Raises
+    ------
+    InputError
+        If it cannot; the sentence says why.
+    """
+    try:
+        first = pa.Table.from_pandas(pd.DataFrame(index=index)).slice(0, 1)
+        pq.write_table(first, pa.BufferOutputStream())
+    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, OverflowError) as error:
+        raise InputError(f"Cannot write the index of the rows as parquet: {error}. Use labels of one type.") from None
+
+
 def write_parquet(frame: pd.DataFrame, path: str | Path) -> Path:
-    """Write a frame with its index and dtypes, in place of a file that may be there; return the path.
+    """Write a frame with its index and dtypes, in place of a file that may be there; return its full path.
 
     Raises
     ------
     OSError
         If the file cannot be written.
     """
+    path = full_path(path)
     table = pa.Table.from_pandas(frame)
     described = dict(table.schema.metadata or {})
     described[b"pandas"] = _readable(described[b"pandas"])
     pq.write_table(table.replace_schema_metadata(described), path, use_compliant_nested_type=False)
-    return Path(path)
+    return path
 
 
 def read_parquet(path: str | Path) -> pd.DataFrame:
@@ -40,7 +72,7 @@ def read_parquet(path: str | Path) -> pd.DataFrame:
     OSError
         If there is no such file, or it cannot be read.
     """
-    table = pq.read_table(path)
+    table = pq.read_table(full_path(path))
     frame: pd.DataFrame = table.to_pandas()
     for name, dtype in frame.dtypes.items():
         column = table.column(str(name)).combine_chunks()

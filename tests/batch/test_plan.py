@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tecton_nb.batch import plan as planning
-from tecton_nb.batch.plan import parts_of, plan_rows
+from tecton_nb.batch.plan import labels_of, parts_of, plan_rows
 from tecton_nb.batch.quick_keys import quick_column
 from tecton_nb.exceptions import InputError
 from tecton_nb.wire.responses import NameAndType, ServiceMetadata
@@ -137,5 +137,31 @@ def test_parts_are_all_the_rows_in_order(rows, monkeypatch):
     frame = pd.DataFrame({"k": range(rows)})
     dicts = frame.to_dict("records")
 
-    assert pd.concat(parts_of(frame)).equals(frame)
-    assert [row for part in parts_of(dicts) for row in part] == dicts
+    assert pd.concat(part for _, part in parts_of(frame)).equals(frame)
+    assert [row for _, part in parts_of(dicts) for row in part] == dicts
+
+
+def test_parts_of_dicts_carry_the_numbers_of_their_rows(monkeypatch):
+    """Labels, and the row numbers in errors about names and values, count from the first row of the whole list."""
+    monkeypatch.setattr(planning, "PART_ROWS", 2)
+    metadata = ServiceMetadata(input_join_keys=(NameAndType("k", STRING), NameAndType("n", INT64)))
+    rows = [{"k": "a", "n": 1}, {"k": "b", "n": 2}, {"k": "c", "n": 3}, {"k": 4, "n": 4}, {"k": "e", "n": 5}]
+
+    plans = [plan_rows(part, metadata, "s", first) for first, part in parts_of(rows)]
+
+    assert [label for plan in plans for label in plan.index] == [0, 1, 2, 3, 4]
+    with pytest.raises(InputError, match="Row 3: Cannot send '4'"):
+        plans[1].raise_first()
+    with pytest.raises(InputError, match="Row 41 lacks the join key 'n'"):
+        plan_rows([{"k": "a", "n": 1}, {"k": "b"}], metadata, "s", 40)
+
+
+def test_labels_come_after_a_look_at_every_name():
+    """The labels of all rows are known without reading a value, and a name that is wrong anywhere is an error."""
+    metadata = ServiceMetadata(input_join_keys=(NameAndType("k", STRING),))
+    frame = pd.DataFrame({"k": [7, object()]}, index=["x", "y"])
+
+    assert labels_of(frame, metadata, "s").equals(frame.index)
+    assert labels_of([{"k": 7}] * 3, metadata, "s").equals(pd.RangeIndex(3))
+    with pytest.raises(InputError, match="Row 2 lacks the join key 'k'"):
+        labels_of([{"k": "a"}, {"k": "b"}, {}], metadata, "s")
