@@ -75,7 +75,7 @@ class Recorder:
         calls = found.calls()
         for name in FRAMES:
             frame = calls if name == "calls" else getattr(found, name)()
-            write_parquet(frame, part_path(self._draft.path, name, self._parts))
+            write_parquet(frame, self._draft.part_path(name, self._parts))
         self._parts += 1
         self._widen_span(calls)
 

@@ -94,7 +94,8 @@ class Draft:
         _refuse_foreign(self._folder, self.path)
         if (self.path / MANIFEST).is_file():
             _settle(self.path, self._folder)
-        self.is_replacing = (self._folder / MANIFEST).is_file()
+        self._older_parts = _parts_of(self._folder / MANIFEST)
+        self.is_replacing = self._older_parts > 0
         self._is_new = not self._folder.exists()
         self._manifest: JsonObject = {
             "format": _FORMAT,
@@ -107,13 +108,25 @@ class Draft:
         for name in FRAMES:
             _folder(self.path, name).mkdir(exist_ok=True)
 
+    def part_path(self, frame: str, number: int) -> Path:
+        """Return where a part of a frame is to be written.
+
+        Raises
+        ------
+        InputError
+            If a file that is none of the older recording has its place.
+        """
+        place = part_path(self._folder, frame, number)
+        if number >= self._older_parts and place.exists():
+            name = place.relative_to(self._folder)
+            raise InputError(
+                f"Cannot record to {quoted(self._folder)}: {quoted(name)} there is not ours. Move it away."
+            )
+        return part_path(self.path, frame, number)
+
     def check(self) -> None:
         """Raise an error if another run has begun to record to the same folder."""
-        try:
-            is_ours = _read(self.path / MANIFEST).get("id") == self._manifest["id"]
-        except (DecodeError, OSError):
-            is_ours = False
-        if not is_ours:
+        if not self._is_mine():
             raise InputError(
                 f"Cannot go on recording to {quoted(self._folder)}: another run records there, or its files were "
                 "taken away. Give each run a folder of its own."
@@ -128,11 +141,17 @@ class Draft:
         _settle(self.path, self._folder)
 
     def discard(self) -> None:
-        """Take it away; what was in the folder before is as it was."""
-        _clear(self.path)
+        """Take it away, unless it is another run's by now; what was in the folder before is as it was."""
+        if self._is_mine():
+            _clear(self.path)
         if self._is_new:
             with suppress(OSError):
                 self._folder.rmdir()
+
+    def _is_mine(self) -> bool:
+        with suppress(DecodeError, OSError):
+            return _read(self.path / MANIFEST).get("id") == self._manifest["id"]
+        return False
 
 
 def _folder(path: Path, frame: str) -> Path:
@@ -146,8 +165,9 @@ def _read(file: Path) -> JsonObject:
 
 
 def _refuse_foreign(folder: Path, draft: Path) -> None:
-    is_ours = {path: _is_ours(path) for path in (folder, draft)}
-    if not (any(is_ours.values()) or _is_empty(folder)) or not (is_ours[draft] or _is_empty(draft)):
+    # A whole draft without a recording above it: the move of its files was broken off.
+    is_known = _is_ours(folder) or _is_empty(folder, but=draft) or (_is_ours(draft) and _parts_of(draft / MANIFEST))
+    if not is_known or not (_is_ours(draft) or _is_empty(draft)):
         raise InputError(
             f"Cannot record to {quoted(folder)}: something else is there. Name a folder that is new or empty."
         )
@@ -160,8 +180,10 @@ def _is_ours(path: Path) -> bool:
         return False
 
 
-def _is_empty(path: Path) -> bool:
-    return not path.exists() or (path.is_dir() and all(item.is_dir() for item in path.rglob("*")))
+def _is_empty(path: Path, but: Path | None = None) -> bool:
+    if not path.is_dir():
+        return not path.exists()
+    return all(item.is_dir() or (but is not None and but in item.parents) for item in path.rglob("*"))
 
 
 def _settle(draft: Path, folder: Path) -> None:

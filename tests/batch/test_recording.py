@@ -442,6 +442,7 @@ def test_two_runs_in_one_folder_do_not_mix(tmp_path, broken_off):
 
     with pytest.raises(InputError, match="another run records there"):
         first.finish(batch.report)
+    first.discard()
 
     second.finish(batch.report)
     assert FeatureBatch.load(tmp_path / "out").to_pandas()["v.text"].tolist() == ["half"]
@@ -471,3 +472,52 @@ def test_folder_that_is_made_is_for_its_owner_only(service, tmp_path):
 
     modes = {path.name: path.stat().st_mode & 0o777 for path in tmp_path.iterdir()}
     assert modes == {"new": 0o700, "shared": 0o750}
+
+
+def test_interrupt_before_the_first_part_leaves_the_older_recording(service, tmp_path, monkeypatch):
+    """A run that is stopped before anything was written changes no file, and leaves no folder where none was."""
+    found = service(_echo, ECHO, KEYS)
+    found.get_features_batch([{"k": "a"}]).save(tmp_path / "out")
+    before = _files(tmp_path / "out")
+
+    def interrupted(_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("tecton_nb.client.drive.wait_for", interrupted)
+
+    for name in ("out", "new"):
+        with pytest.raises(KeyboardInterrupt):
+            found.get_features_batch([{"k": "b"}], to=tmp_path / name)
+
+    assert _files(tmp_path / "out") == before
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+@pytest.mark.usefixtures("small_parts")
+def test_part_of_somebody_else_is_never_written_over(service, tmp_path):
+    """A file where a new part would go ends the run before it; the parts before are the recording."""
+    found = service(_echo, ECHO, KEYS)
+    rows = [{"k": f"r{i}"} for i in range(25)]
+    found.get_features_batch(rows[:3], to=tmp_path / "out", progress=False)
+    (tmp_path / "out" / "_statuses" / "part-00001.parquet").write_bytes(b"mine")
+
+    with pytest.raises(InputError, match=r"part-00001\.parquet' there is not ours"):
+        found.get_features_batch(rows, to=tmp_path / "out", progress=False)
+
+    assert (tmp_path / "out" / "_statuses" / "part-00001.parquet").read_bytes() == b"mine"
+    assert len(FeatureBatch.load(tmp_path / "out").to_pandas(include="statuses")) == 10
+
+
+@pytest.mark.parametrize("place", ["part-00000.parquet", "_unfinished/cat.png"])
+def test_files_beside_what_a_killed_run_left_are_somebody_elses(service, tmp_path, broken_off, place):
+    """Without a recording of ours a file is not written over, and nothing is written beside it."""
+    _, batch = broken_off(tmp_path / "out")
+    if place.startswith("_unfinished"):
+        (tmp_path / "out" / "_unfinished" / "_manifest.json").unlink()
+    (tmp_path / "out" / place).write_bytes(b"mine")
+    before = _files(tmp_path / "out")
+
+    with pytest.raises(InputError, match="something else is there"):
+        batch.save(tmp_path / "out")
+
+    assert _files(tmp_path / "out") == before
