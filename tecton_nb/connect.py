@@ -53,7 +53,10 @@ def connect(profile: str | FeatureServer | None = None) -> TectonClient:
     if isinstance(profile, FeatureServer):
         return LocalClient(profile, owns_server=False)
     if profile == LOCAL:
-        return LocalClient(demo_server(), owns_server=True)
+        client = LocalClient(demo_server(), owns_server=True)
+        # Always the same data, at another port with each start.
+        client._core.resume_place = "the demo server"
+        return client
     if not isinstance(profile, str | None):
         kind = type(profile).__name__
         raise SettingsError(f"connect takes the name of a profile or a FeatureServer; got {quoted(profile)} ({kind}).")

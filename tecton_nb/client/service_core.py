@@ -103,7 +103,7 @@ class ServiceCore:
         plan = self._plan(rows)
         if is_strict:
             plan.raise_first()
-        asked = self._core.batch(self._locator, plan, wishes)
+        asked = self._core.batch(self._locator, self._metadata, plan, wishes)
         self._examples.remember(rows)
         batch: FeatureBatch = yield asked
         if is_strict:
@@ -118,7 +118,7 @@ class ServiceCore:
                     f"{name} is for the rows of one process. With a Dask DataFrame leave it out and write the "
                     "result with to_parquet: each partition is a file."
                 )
-        settings = self._core.batch(self._locator, self._plan(rows._meta), wishes).settings
+        settings = self._core.batch(self._locator, self._metadata, self._plan(rows._meta), wishes).settings
         limits = Limits(wishes.concurrency, wishes.requests_per_second)
         return spread(rows, settings, self._metadata, limits, include)
 
@@ -129,7 +129,7 @@ class ServiceCore:
         governor: Governor | None = None
         try:
             for part in parts_of(rows):
-                asked = self._core.batch(self._locator, self._plan(part), wishes, governor)
+                asked = self._core.batch(self._locator, self._metadata, self._plan(part), wishes, governor)
                 governor = asked.governor
                 recorder = recorder or Recorder(Path(to), asked.settings.origin, asked.settings.schema)
                 batch: FeatureBatch = yield asked
