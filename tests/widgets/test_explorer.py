@@ -1,6 +1,7 @@
 """The explorer from code: what it fetches, what it tells, what it holds, and what is left without widgets."""
 
 import json
+import os
 import threading
 from pathlib import Path
 
@@ -411,3 +412,34 @@ def test_compare_panel_tells_an_error():
     panel.wait(WAIT)
 
     assert "The keys differ." in panel._refused.value
+
+
+def test_panels_work_with_the_real_comparison_and_the_real_history(client, tmp_path):
+    """Two frames are compared as compare_features does; scrapes that were recorded are drawn."""
+    left = pd.DataFrame({"v.a": [1, 2], "v.b": [2**53 + 1, 1]})
+    right = left.assign(**{"v.b": [2**53, 1]})
+
+    with tnb.metrics.MetricsHistory(tmp_path / "history.db") as history:
+        history.record(client.get_metrics())
+        metrics = MetricsPanel(history)
+        metrics.wait(WAIT)
+    compared = ComparePanel(left, right)
+    compared.wait(WAIT)
+
+    assert metrics.error is None
+    assert len(metrics.frame) > 0
+    assert (compared.error, compared._feature.value) == (None, "v.b")
+    assert compared.comparison.mismatches().shape[0] == 1
+
+
+def test_code_of_an_embedded_server_reads_a_variable_that_ends_with_the_server(demo, client):
+    """The key of an embedded server stands in a variable of its own until the server that connect started is closed."""
+    with tnb.connect("local") as own:
+        name = own.api_key_variable
+        kept = (os.environ[name], own.server.api_key)
+    with tnb.connect(demo) as other:
+        borrowed = other.api_key_variable
+
+    assert kept[0] == kept[1]
+    assert name not in os.environ
+    assert os.environ[borrowed] == demo.api_key
