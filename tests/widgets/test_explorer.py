@@ -171,6 +171,38 @@ def test_server_s_refusal_is_shown(ours):
     assert explorer.frame is None
 
 
+def test_failed_fetch_leaves_no_frame_of_the_one_before(ours):
+    """After a fetch that failed there is no frame: what stands there is never that of other keys."""
+    answers = [Reply(vector(["v"], *ECHO)), Reply({"message": "no"}, 400)]
+    explorer = explorer_of(ours, lambda _: answers[0])
+    explorer.fetch().wait(WAIT)
+    had_one = explorer.frame is not None
+
+    answers.reverse()
+    explorer.fetch().wait(WAIT)
+
+    assert had_one
+    assert (explorer.frame, explorer.batch, explorer.details) == (None, None, None)
+
+
+def test_the_last_wish_counts(ours):
+    """A fetch that is pressed while a batch hangs ends the batch; only its own frame is shown."""
+    hold = threading.Event()
+
+    def answer(asked):
+        if asked.join_keys["k"] != "1":
+            hold.wait(WAIT)
+        return Reply(vector([asked.join_keys["k"]], *ECHO))
+
+    explorer = explorer_of(ours, answer)
+
+    explorer.fetch_batch(pd.DataFrame({"k": ["x", "y"]}))
+    explorer.fetch().wait(WAIT)
+    hold.set()
+
+    assert explorer.frame["v.k"].tolist() == ["1"]
+
+
 def test_cancel_ends_a_fetch_that_hangs(ours):
     """Cancel returns at once while the server says nothing; a late answer changes nothing."""
     hold = threading.Event()
@@ -309,12 +341,13 @@ def test_hostile_text_is_escaped_on_every_surface(ours, text):
     explorer.value = {"service": "s", "values": {text: text}, "metadata_options": {"include_feature_tags": True}}
 
     explorer.fetch().wait(WAIT)
+    values, surfaces = explorer.details["value"].tolist(), [*html_of(explorer)]
     answers.reverse()
     explorer.fetch().wait(WAIT)
     form = JoinKeyForm(explorer.picker.service.metadata)
-    surfaces = [*html_of(explorer), *html_of(form), form._repr_mimebundle_()["text/html"]]
+    surfaces += [*html_of(explorer), *html_of(form), form._repr_mimebundle_()["text/html"]]
 
-    assert explorer.details["value"].tolist() == [text]
+    assert values == [text]
     for html in surfaces:
         assert not any(mark in html for mark in ("<img", "<script", "<svg", "<input", "<object", "<form", "<math"))
 
