@@ -203,6 +203,11 @@ class FeatureServiceExplorer(Panel):
         fetch = button_for("Fetch", "Fetch the features of these keys", self.fetch)
         fetch.button_style = "primary"
         fetch.add_class("tnb-fetch")
+        fetch.add_class("tnb-sends")
+        for box in (self._keys, self._options, self._batch_box):
+            box.add_class("tnb-heard")
+        for box in (self._options, self._batch_box):
+            box.observe(self._edited, "edits")
         example = button_for("Next example", "Fill in the next example row", self.fill_example)
         cancel = button_for("Cancel", "End what is under way", self.cancel)
         self._batch_box.button.on_click(lambda _: self.fetch_batch())
