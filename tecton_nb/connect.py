@@ -85,9 +85,10 @@ class LocalClient(TectonClient):
     def close(self) -> None:
         """Close the connections, and the server if `connect` started it."""
         super().close()
-        os.environ.pop(self.api_key_variable, None)
         if self._owns_server:
             self.server.close()
+            # Other clients of a borrowed server still need it.
+            os.environ.pop(self.api_key_variable, None)
 
     def _find_example_rows(self, locator: Locator, n: int) -> pd.DataFrame | None:
         for service in self.server.services:
