@@ -53,7 +53,10 @@ def connect(profile: str | FeatureServer | None = None) -> TectonClient:
     if isinstance(profile, FeatureServer):
         return LocalClient(profile, owns_server=False)
     if profile == LOCAL:
-        return LocalClient(demo_server(), owns_server=True)
+        client = LocalClient(demo_server(), owns_server=True)
+        # Always the same data, at another port with each start.
+        client._core.resume_place = "the demo server"
+        return client
     if not isinstance(profile, str | None):
         kind = type(profile).__name__
         raise SettingsError(f"connect takes the name of a profile or a FeatureServer; got {quoted(profile)} ({kind}).")
@@ -82,9 +85,10 @@ class LocalClient(TectonClient):
     def close(self) -> None:
         """Close the connections, and the server if `connect` started it."""
         super().close()
-        os.environ.pop(self.api_key_variable, None)
         if self._owns_server:
             self.server.close()
+            # Other clients of a borrowed server still need it.
+            os.environ.pop(self.api_key_variable, None)
 
     def _find_example_rows(self, locator: Locator, n: int) -> pd.DataFrame | None:
         for service in self.server.services:

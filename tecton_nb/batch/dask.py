@@ -155,7 +155,7 @@ def _wait(run: BatchRun, place: Place | None = None) -> FeatureBatch:
                 return job.result(_LOOK_SECONDS)
             except TimeoutError:
                 if job.is_over:
-                    raise
+                    return job.result()
                 if place is not None:
                     place.check_wanted()
     finally:

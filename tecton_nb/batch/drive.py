@@ -19,8 +19,10 @@ from .run import BatchRun
 _BAR_AFTER_SECONDS = 1.0
 
 
-def wait_for(run: BatchRun, *, progress: bool) -> FeatureBatch:
+def wait_for(run: BatchRun, *, progress: bool, is_last: bool = True) -> FeatureBatch:
     """Return the batch of a run.
+
+    With `is_last` it becomes the one that ``FeatureBatch.last`` returns.
 
     An interrupt ends the run at once: nothing is sent any more, and ``FeatureBatch.last`` has what came.
 
@@ -31,29 +33,34 @@ def wait_for(run: BatchRun, *, progress: bool) -> FeatureBatch:
     """
     awake = threading.Event()
     run.wake_driver = awake.set
-    with _Ending(run), _Bar(run, progress) as bar:
+    # The bar is put away last: an interrupt must first end what is under way.
+    with _Bar(run, progress) as bar, _Ending(run, is_last):
         while not run.is_over:
             awake.clear()
             awake.wait(run.tick())
+            if run.is_commit_due:
+                run.commit()
             bar.show()
-    return _whole(run)
+    return _whole(run, is_last)
 
 
-async def wait_async(run: BatchRun, *, progress: bool) -> FeatureBatch:
+async def wait_async(run: BatchRun, *, progress: bool, is_last: bool = True) -> FeatureBatch:
     """As `wait_for`, on the loop that is running; cancelling the task ends the run."""
     loop, awake = asyncio.get_running_loop(), asyncio.Event()
     run.wake_driver = lambda: _wake(loop, awake)
-    with _Ending(run), _Bar(run, progress) as bar:
+    with _Bar(run, progress) as bar, _Ending(run, is_last):
         while not run.is_over:
             awake.clear()
             seconds = run.tick()
+            if run.is_commit_due:
+                await asyncio.to_thread(run.commit)
             try:
                 async with asyncio.timeout(seconds):
                     await awake.wait()
             except TimeoutError:
                 pass
             bar.show()
-    return _whole(run)
+    return _whole(run, is_last)
 
 
 def _wake(loop: asyncio.AbstractEventLoop, awake: asyncio.Event) -> None:
@@ -61,11 +68,13 @@ def _wake(loop: asyncio.AbstractEventLoop, awake: asyncio.Event) -> None:
         loop.call_soon_threadsafe(awake.set)
 
 
-def _whole(run: BatchRun) -> FeatureBatch:
+def _whole(run: BatchRun, is_last: bool) -> FeatureBatch:
     batch = run.batch()
-    remember(batch, is_lost_otherwise=run.ledger_error is not None)
+    if is_last:
+        remember(batch, is_lost_otherwise=run.ledger_error is not None)
     if run.ledger_error is not None:
-        run.ledger_error.add_note("The run went on in memory: every row is in FeatureBatch.last().")
+        where = "FeatureBatch.last()" if is_last else "partial() of the job"
+        run.ledger_error.add_note(f"The run went on in memory: every row is in {where}.")
         raise run.ledger_error
     return batch
 
@@ -73,8 +82,9 @@ def _whole(run: BatchRun) -> FeatureBatch:
 class _Ending:
     """Ends a run that its driver leaves early, and keeps what came."""
 
-    def __init__(self, run: BatchRun) -> None:
+    def __init__(self, run: BatchRun, is_last: bool) -> None:
         self._run = run
+        self._is_last = is_last
 
     def __enter__(self) -> Self:
         return self
@@ -82,13 +92,19 @@ class _Ending:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        if error is not None:
-            self._run.cancel()
+        try:
+            if error is not None:
+                self._leave(error)
+        finally:
+            # Whatever happens, also a second interrupt: the resume file is not left locked.
+            self._run.close()
+
+    def _leave(self, error: BaseException) -> None:
+        self._run.cancel()
+        if self._is_last and self._run.broken is None:
             remember(self._run.batch(), is_lost_otherwise=True)
             found = self._run.progress()
             error.add_note(f"{found.done:,} of {found.rows:,} different rows were finished: FeatureBatch.last()")
-        self._run.tick()
-        self._run.close()
 
 
 class _Bar:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -55,8 +55,9 @@ class Gathered:
         # Per different row its failure's number, -1 for none.
         self._failed = np.full(len(plan.requests), -1, dtype=np.int32)
         self._is_done = np.zeros(len(plan.requests), dtype=bool)
+        self._attempts = np.zeros(len(plan.requests), dtype=np.uint8)
 
-    def take(self, body: bytes, positions: Sequence[int | None], *, is_batch: bool) -> Any:
+    def take(self, body: bytes, positions: Sequence[int | None], *, is_batch: bool, attempts: int = 0) -> Any:
         """Take the rows of an answer; the i-th belongs at ``positions[i]``, to nobody where that is `None`.
 
         Returns
@@ -73,6 +74,7 @@ class Gathered:
         for position in positions:
             if position is not None and not self._is_done[position]:
                 self._is_done[position] = True
+                self._attempts[position] = attempts
                 self.done += 1
         return slo_info
 
@@ -96,6 +98,11 @@ class Gathered:
         self._is_done[list(found)] = False
         self.done -= len(found)
         return found
+
+    def fail_unreadable(self, found: Mapping[int, DecodeError]) -> None:
+        """End the rows that `unreadable` found."""
+        for position, error in found.items():
+            self.fail([position], error, int(self._attempts[position]))
 
     def missing(self) -> np.ndarray[Any, np.dtype[np.bool_]]:
         """Return which of the different rows have neither values nor an error yet."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
 
+from ..exceptions import InputError
 from ..reprs import Card, mimebundle
 from .drive import wait_for
 from .report import BatchProgress
@@ -28,6 +30,7 @@ class BatchJob:
         self._run = run
         self._close = close
         self._outcome: Future[FeatureBatch] = Future()
+        self._process = os.getpid()
         self._thread = threading.Thread(target=self._work, name="tecton_nb batch", daemon=True)
         self._thread.start()
 
@@ -38,10 +41,12 @@ class BatchJob:
 
     def progress(self) -> BatchProgress:
         """Return how far it is, as a plain record."""
+        self._check_process()
         return self._run.progress()
 
     def cancel(self) -> None:
         """End it: nothing is sent any more, `result` returns at once with what came. Has no effect once it is over."""
+        self._check_process()
         self._run.cancel()
 
     def result(self, timeout_seconds: float | None = None) -> FeatureBatch:
@@ -54,10 +59,12 @@ class BatchJob:
         LedgerError
             If the resume file could not be written; `partial` has every row.
         """
+        self._check_process()
         return self._outcome.result(timeout_seconds)
 
     def partial(self) -> FeatureBatch:
         """Return what came until now; rows without an answer have the status ``NOT_FETCHED``."""
+        self._check_process()
         return self._run.batch()
 
     def add_done_callback(self, call: Callable[[BatchJob], object]) -> None:
@@ -70,9 +77,14 @@ class BatchJob:
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:  # noqa: ARG002
         return mimebundle(self._card())
 
+    def _check_process(self) -> None:
+        # Its thread and its lock stayed behind.
+        if os.getpid() != self._process:
+            raise InputError("The batch job belongs to the process that started it; start one of your own here.")
+
     def _work(self) -> None:
         try:
-            batch = wait_for(self._run, progress=False)
+            batch = wait_for(self._run, progress=False, is_last=False)
         except BaseException as error:  # noqa: BLE001  # whoever asks for the result gets it
             self._outcome.set_exception(error)
         else:
@@ -81,6 +93,8 @@ class BatchJob:
             self._close()
 
     def _card(self) -> Card:
+        if os.getpid() != self._process:
+            return Card("BatchJob", "", (("state", "of another process"),))
         found = self.progress()
         facts = (
             ("different rows", f"{found.rows:,}"),

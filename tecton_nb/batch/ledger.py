@@ -167,6 +167,19 @@ class Ledger:
                 self._give_back(came)
                 raise
 
+    def forget(self, keys: Sequence[bytes]) -> None:
+        """Take rows out again, so that the next run asks for them; errors as `commit`."""
+        if self._takes_nothing():
+            return
+        with self._file_lock:
+            self.commit()
+            try:
+                with self._connection:
+                    self._connection.executemany("DELETE FROM rows WHERE key = ?", [(key,) for key in keys])
+            except sqlite3.Error as error:
+                self.is_broken = True
+                raise trouble(self.path, "write to", error, self._intact()) from error
+
     def close(self) -> None:
         """Commit and close; errors as `commit`. Calling it again does nothing."""
         if self._is_inherited():

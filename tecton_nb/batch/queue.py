@@ -21,29 +21,27 @@ class Unit:
         The different rows, by their place in the plan.
     """
 
-    __slots__ = ("attempt", "error", "exchange", "positions", "retry", "wait_seconds", "waits_since")
+    __slots__ = ("attempt", "attempts", "error", "exchange", "positions", "retry", "wait_seconds", "waits_since")
 
     # Set when it starts.
     attempt: Attempt
 
-    def __init__(self, positions: tuple[int, ...]) -> None:
+    def __init__(self, positions: tuple[int, ...], parent: Unit | None = None) -> None:
         self.positions = positions
+        # How often the rows were asked for, by the unit it was split from too, and what came of it the last time.
+        self.attempts: int = parent.attempts if parent else 0
+        self.error: TectonError | None = parent.error if parent else None
         self.retry: Retry | None = None
-        self.error: TectonError | None = None
         self.exchange: Cancellable | None = None
         # Since when only the clock holds it back, and how long it was held back before it started.
         self.waits_since: float | None = None
         self.wait_seconds = 0.0
 
-    @property
-    def attempts(self) -> int:
-        """How often the rows were asked for, by this unit and the one it was split from."""
-        return len(self.attempt.causes) + 1
-
     def starts(self, attempt: Attempt, now: float, held_since: float | None) -> None:
         """Note that it starts; `held_since` tells since when the whole run was held back."""
         since = self.waits_since if self.retry else held_since
         self.attempt = attempt
+        self.attempts += 1
         self.wait_seconds = 0.0 if since is None else now - since
 
 
@@ -66,9 +64,29 @@ class Queue:
         self._retries: list[tuple[float, int, Unit]] = []
         self._order = count()
 
-    def due_in(self, now: float) -> float | None:
-        """Return the seconds until a unit may start, 0 for now, `None` if there is none."""
-        if self._split or self._at < len(self._positions):
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is left to ask for."""
+        return not (self._split or self._retries or self._at < len(self._positions))
+
+    @property
+    def is_single(self) -> bool:
+        """Whether rows are asked for one at a time."""
+        return self._size == 1
+
+    def has_several_waiting(self) -> bool:
+        """Whether a unit of several rows waits for another try."""
+        return any(len(unit.positions) > 1 for _, _, unit in self._retries)
+
+    def due_in(self, now: float, *, may_start_several: bool = True) -> float | None:
+        """Return the seconds until a unit may start, 0 for now, `None` if there is none.
+
+        Parameters
+        ----------
+        may_start_several
+            Whether rows that were never asked for may be asked for several at a time.
+        """
+        if self._split or (self._at < len(self._positions) and (may_start_several or self.is_single)):
             return 0.0
         return max(0.0, self._retries[0][0] - now) if self._retries else None
 
@@ -87,14 +105,9 @@ class Queue:
         unit.retry, unit.waits_since = retry, now
         heapq.heappush(self._retries, (now + retry.after_seconds, next(self._order), unit))
 
-    def split(self, unit: Unit, retry: Retry | None, now: float) -> None:
-        """Ask for each row of a unit by itself, before those that were never asked; the first one is the retry."""
-        first, *rest = (Unit((position,)) for position in unit.positions)
-        self._split.extend(rest)
-        if retry is None:
-            self._split.appendleft(first)
-        else:
-            self.again(first, retry, now)
+    def split(self, unit: Unit) -> None:
+        """Ask for each row of a unit by itself, before those that were never asked."""
+        self._split.extend(Unit((position,), unit) for position in unit.positions)
 
     def ask_singly(self) -> None:
         """From now on ask for one row at a time."""
@@ -102,7 +115,7 @@ class Queue:
 
     def give_up(self) -> list[Unit]:
         """Forget everything; return the units that have been asked for before."""
-        tried = [unit for _, _, unit in self._retries]
+        tried = [*(unit for _, _, unit in self._retries), *self._split]
         self._retries.clear()
         self._split.clear()
         self._at = len(self._positions)

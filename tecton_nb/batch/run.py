@@ -7,9 +7,10 @@ see `batch.drive`.
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 from typing import Literal
@@ -113,7 +114,8 @@ class BatchRun:
         self._many_answered = 0
         self._rest: BatchStoppedError | None = None
         self._over = threading.Event()
-        self._broken: BaseException | None = None
+        # What a lane raised that is no error of a request.
+        self.broken: BaseException | None = None
         self.wake_driver: Callable[[], None] = lambda: None
 
     @property
@@ -129,7 +131,6 @@ class BatchRun:
             now = self._clock()
             wait = _LOOK_SECONDS if due_in is None else min(due_in, _LOOK_SECONDS)
             self._driver_sleeps_until = now + wait
-        self._commit(now)
         return wait
 
     def cancel(self) -> None:
@@ -166,11 +167,12 @@ class BatchRun:
         BaseException
             What a lane raised that is no error of a request: a mistake in a client the user brought.
         """
-        if self._broken is not None:
-            raise self._broken
+        if self.broken is not None:
+            raise self.broken
         with self._lock:
             gathered = self._gathered if self.is_over else self._gathered.copied()
             if not self.is_over:
+                gathered.fail_unreadable(gathered.unreadable())
                 gathered.fail_rest(_GOES_ON)
             report = self._report(gathered)
         return FeatureBatch(self._settings.origin, gathered, report)
@@ -193,9 +195,10 @@ class BatchRun:
     def _resume(self) -> int:
         if self._ledger is not None:
             for kept in self._ledger.finished(self._keys):
-                self._gathered.take(kept.body, kept.positions, is_batch=kept.is_batch)
-            # What was kept and cannot be read is asked for again.
-            self._gathered.unreadable()
+                # What was kept and cannot be read any more is asked for again.
+                with contextlib.suppress(DecodeError):
+                    self._gathered.take(kept.body, kept.positions, is_batch=kept.is_batch)
+            self._forget(self._gathered.unreadable())
         return self._gathered.done
 
     def _pump(self) -> float | None:
@@ -207,14 +210,14 @@ class BatchRun:
             due_in = self._start_what_may_start()
         finally:
             self._is_pumping = False
-        if not self._flying and self._queue.due_in(self._clock()) is None and not self.is_over:
+        if not self._flying and self._queue.is_empty and not self.is_over:
             self._end()
         return due_in
 
     def _start_what_may_start(self) -> float | None:
         while True:
             now = self._clock()
-            due_in = self._queue.due_in(now)
+            due_in = self._queue.due_in(now, may_start_several=not self._is_trying_several())
             allowed_in = None if due_in is None else self._governor.wait_before_start(now)
             if due_in is None or allowed_in is None:
                 self._heed_stop()
@@ -224,6 +227,12 @@ class BatchRun:
             if due_in > 0 or allowed_in > 0:
                 return max(due_in, allowed_in)
             self._start(self._queue.pop(now), now)
+
+    def _is_trying_several(self) -> bool:
+        # The first call for several rows is a question, too: whether the service takes such calls.
+        if self._many_answered or self._queue.is_single:
+            return False
+        return any(len(unit.positions) > 1 for unit in self._flying) or self._queue.has_several_waiting()
 
     def _heed_stop(self) -> None:
         # A governor that outlived an earlier part may have stopped there already.
@@ -279,7 +288,7 @@ class BatchRun:
             error = http_error(answer, self._settings.template.locator, self._settings.connection.key)
         else:
             try:
-                slo_info = self._gathered.take(answer.body, unit.positions, is_batch=is_batch)
+                slo_info = self._gathered.take(answer.body, unit.positions, is_batch=is_batch, attempts=unit.attempts)
             except DecodeError as unreadable:
                 error = readable(unreadable, self._asker.call(self._rows(unit)), answer, self._settings.connection.key)
         self._gathered.calls_made.add(len(unit.positions), unit.attempts, unit.wait_seconds, answer, slo_info)
@@ -291,7 +300,7 @@ class BatchRun:
         verdict = self._governor.failed(now, unit.attempt, error, answer)
         unit.error = error
         if self._is_better_asked_singly(unit, verdict):
-            self._queue.split(unit, verdict if isinstance(verdict, Retry) else None, now)
+            self._queue.split(unit)
         elif isinstance(verdict, Retry):
             self._queue.again(unit, verdict, now)
         else:
@@ -300,10 +309,10 @@ class BatchRun:
             self._give_up_rest(verdict.rest)
 
     def _is_better_asked_singly(self, unit: Unit, verdict: Retry | GiveUp | Stop) -> bool:
-        if len(unit.positions) == 1 or self._governor.stopped is not None or verdict.cause is Cause.THROTTLED:
+        if len(unit.positions) == 1 or not isinstance(verdict, GiveUp) or self._governor.stopped is not None:
             return False
-        if self._many_answered:
-            return isinstance(verdict, GiveUp) and verdict.cause in _ONE_ROWS_FAULT
+        if self._many_answered or verdict.cause is Cause.THROTTLED:
+            return verdict.cause in _ONE_ROWS_FAULT
         # No call for several rows was ever answered: whatever the reason, the service may not take them.
         self._many_refused += 1
         if self._many_refused >= _MOST_REFUSALS:
@@ -320,22 +329,38 @@ class BatchRun:
             self._gathered.fail(unit.positions, unit.error or error, unit.attempts)
 
     def _end(self) -> None:
-        for position, error in self._gathered.unreadable().items():
-            self._gathered.fail([position], error, attempts=1)
+        unreadable = self._gathered.unreadable()
+        self._gathered.fail_unreadable(unreadable)
+        self._forget(unreadable)
         if self._rest is not None:
             self._gathered.fail_rest(self._rest)
         self._ended_at = self._clock()
         self._over.set()
         self.wake_driver()
 
+    def _forget(self, positions: Iterable[int]) -> None:
+        """Take rows out of the resume file that cannot be read, so that the next run asks for them."""
+        if self._ledger is not None and (keys := [self._keys[position] for position in positions]):
+            try:
+                self._ledger.forget(keys)
+            except LedgerError as error:
+                self.ledger_error = error
+
     def _break_off(self, error: BaseException) -> None:
-        self._broken = self._broken or error
+        self.broken = self.broken or error
         self.cancel()
 
-    def _commit(self, now: float) -> None:
-        if self._ledger is None or not (self.is_over or now - self._committed_at >= _COMMIT_SECONDS):
+    @property
+    def is_commit_due(self) -> bool:
+        """Whether `commit` has something to do."""
+        is_time = self.is_over or self._clock() - self._committed_at >= _COMMIT_SECONDS
+        return self._ledger is not None and is_time
+
+    def commit(self) -> None:
+        """Write what came since the last time into the resume file; it may take some milliseconds."""
+        if self._ledger is None:
             return
-        self._committed_at = now
+        self._committed_at = self._clock()
         try:
             self._ledger.commit()
         except LedgerError as error:

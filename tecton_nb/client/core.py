@@ -5,10 +5,11 @@ from __future__ import annotations
 import functools
 import inspect
 import math
+import os
 import random
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from numbers import Real
+from numbers import Integral, Real
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, TypedDict, TypeVar
 
@@ -18,7 +19,6 @@ from ..batch.plan import Plan
 from ..batch.run import BatchSettings
 from ..exceptions import InputError, SettingsError, quoted
 from ..transport import calls
-from ..transport.address import is_loopback
 from ..transport.calls import Call
 from ..transport.connection import Connection
 from ..transport.policy import Governor, RetryQuota, most_at_once
@@ -79,6 +79,7 @@ class Wishes:
     resume: str | Path | None = None
     metadata_options: MetadataOptionsLike = BATCH_METADATA
     request_options: RequestOptionsLike = None
+    is_remembered: bool = True
 
 
 class BatchOptions(TypedDict, total=False):
@@ -107,6 +108,8 @@ class Batch:
         How many requests the lane must bear at once.
     progress
         Whether to show a bar.
+    is_remembered
+        Whether ``FeatureBatch.last`` is to return it.
     resume
         Path of a resume file.
     scope
@@ -118,6 +121,7 @@ class Batch:
     governor: Governor
     most_in_flight: int
     progress: bool
+    is_remembered: bool
     resume: Path | None
     scope: LedgerScope
 
@@ -156,6 +160,8 @@ class ClientCore:
         self.deadline_seconds = deadline_seconds
         self.given_names = tuple(feature_service_names)
         self.metadata: dict[Locator, ServiceMetadata] = {}
+        # What a resume file calls the server; the demo gets another port with each start.
+        self.resume_place = str(self.connection.address)
         self._quota = RetryQuota()
 
     def locator(self, name: str | None, workspace_name: str | None, service_id: str | None = None) -> Locator:
@@ -203,11 +209,20 @@ class ClientCore:
         keys = _encoded(join_key_map, "join key", known.input_join_keys)
         return RequestRow(keys, _encoded(request_context_map, "request context", known.input_request_context_keys))
 
-    def batch(self, locator: Locator, plan: Plan, wishes: Wishes, governor: Governor | None = None) -> Batch:
-        """Return a planned batch as it is to go; the metadata of the service must be known.
+    def batch(
+        self,
+        locator: Locator,
+        metadata: ServiceMetadata,
+        plan: Plan,
+        wishes: Wishes,
+        governor: Governor | None = None,
+    ) -> Batch:
+        """Return a planned batch as it is to go.
 
         Parameters
         ----------
+        metadata
+            The one by which the rows were planned.
         governor
             That of the part before, where a batch is fetched in parts.
 
@@ -224,11 +239,11 @@ class ClientCore:
         origin = Origin(locator.value, locator.workspace_name, str(self.connection.address), _as_json(*options))
         settings = BatchSettings(
             origin=origin,
-            schema=self.metadata[locator].feature_values,
+            schema=metadata.feature_values,
             template=RequestTemplate(locator, *options),
             connection=self.connection,
             deadline_seconds=deadline,
-            rows_per_call=wishes.rows_per_call,
+            rows_per_call="auto" if wishes.rows_per_call == "auto" else int(wishes.rows_per_call),
         )
         return Batch(
             plan,
@@ -236,8 +251,9 @@ class ClientCore:
             governor or self._governor(wishes),
             most_at_once(wishes.concurrency),
             wishes.progress,
-            None if wishes.resume is None else Path(wishes.resume),
-            self._scope(locator, origin.options),
+            wishes.is_remembered,
+            None if wishes.resume is None else path_of(wishes.resume, "resume"),
+            LedgerScope.of(locator, metadata, self.resume_place, origin.options),
         )
 
     def _governor(self, wishes: Wishes) -> Governor:
@@ -248,12 +264,6 @@ class ClientCore:
             requests_per_second=wishes.requests_per_second,
             quota=self._quota,
         )
-
-    def _scope(self, locator: Locator, options: JsonObject) -> LedgerScope:
-        address = self.connection.address
-        # A server on this computer gets another port with each start.
-        place = address.host if is_loopback(address.host) else str(address)
-        return LedgerScope.of(locator, self.metadata[locator], place, options)
 
     def used_names(self) -> list[str]:
         """Return the names of the services whose metadata has been read."""
@@ -304,8 +314,22 @@ def _as_json(metadata: MetadataOptions, request: RequestOptions | None) -> JsonO
     return {"metadata": metadata.to_json(), "request": request.to_json() if request else {}}
 
 
+def path_of(given: object, called: str) -> Path:
+    """Return the path that a user names, ``~`` replaced by the home folder.
+
+    Raises
+    ------
+    InputError
+        If it is no path, or empty.
+    """
+    if not isinstance(given, str | os.PathLike) or not str(given):
+        raise InputError(f"{called} takes the path of a file or folder; got {quoted(given)} ({type(given).__name__}).")
+    return Path(given).expanduser()
+
+
 def _check_rows_per_call(wanted: object) -> None:
-    if wanted != "auto" and (type(wanted) is not int or not 1 <= wanted <= MOST_ROWS_PER_CALL):
+    is_number = isinstance(wanted, Integral) and not isinstance(wanted, bool)
+    if wanted != "auto" and not (is_number and 1 <= int(wanted) <= MOST_ROWS_PER_CALL):  # type: ignore[call-overload]
         raise InputError(
             f"rows_per_call takes a number from 1 to {MOST_ROWS_PER_CALL}, or 'auto'; got {quoted(wanted)}."
         )

@@ -88,7 +88,7 @@ class Driver:
         lane = self._lane(batch)
         run = _begin(batch, lane)
         try:
-            return wait_for(run, progress=batch.progress)
+            return wait_for(run, progress=batch.progress, is_last=batch.is_remembered)
         finally:
             # After an interrupt running requests are not waited for.
             _close(lane, wait=sys.exc_info()[0] is None)
@@ -144,12 +144,18 @@ class AsyncDriver:
         else:
             self._engine.allow(batch.most_in_flight)
             lane = self._engine
-        return await wait_async(_begin(batch, lane), progress=batch.progress)
+        return await wait_async(_begin(batch, lane), progress=batch.progress, is_last=batch.is_remembered)
 
 
 def _begin(batch: Batch, lane: Lane) -> BatchRun:
     ledger = Ledger.open(batch.resume, batch.scope) if batch.resume is not None else None
-    return BatchRun(batch.plan, batch.settings, lane, batch.governor, ledger=ledger)
+    try:
+        return BatchRun(batch.plan, batch.settings, lane, batch.governor, ledger=ledger)
+    except BaseException:
+        # An interrupt while the file is read; left open it would be locked for the next run.
+        if ledger is not None:
+            ledger.close()
+        raise
 
 
 def _close(lane: Lane, *, wait: bool) -> None:

@@ -326,4 +326,6 @@ class AsyncFeatureService(ServiceCore):
 
 
 def _strict(metadata_options: MetadataOptionsLike, request_options: RequestOptionsLike) -> Wishes:
-    return Wishes(progress=False, metadata_options=metadata_options, request_options=request_options)
+    return Wishes(
+        progress=False, is_remembered=False, metadata_options=metadata_options, request_options=request_options
+    )

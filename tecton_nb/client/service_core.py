@@ -25,7 +25,7 @@ from ..wire.requests import Locator, RequestRow
 from ..wire.responses import FeaturesReply, ServiceMetadata
 from ..wire.values import decode_value
 from . import flows
-from .core import ClientCore, MetadataOptionsLike, RequestOptionsLike, Wishes, both_options
+from .core import ClientCore, MetadataOptionsLike, RequestOptionsLike, Wishes, both_options, path_of
 from .examples import ExampleRows
 from .flows import Flow
 from .replies import GetFeatureServiceMetadataResponse, side_by_side
@@ -103,7 +103,7 @@ class ServiceCore:
         plan = self._plan(rows)
         if is_strict:
             plan.raise_first()
-        asked = self._core.batch(self._locator, plan, wishes)
+        asked = self._core.batch(self._locator, self._metadata, plan, wishes)
         self._examples.remember(rows)
         batch: FeatureBatch = yield asked
         if is_strict:
@@ -118,7 +118,7 @@ class ServiceCore:
                     f"{name} is for the rows of one process. With a Dask DataFrame leave it out and write the "
                     "result with to_parquet: each partition is a file."
                 )
-        settings = self._core.batch(self._locator, self._plan(rows._meta), wishes).settings
+        settings = self._core.batch(self._locator, self._metadata, self._plan(rows._meta), wishes).settings
         limits = Limits(wishes.concurrency, wishes.requests_per_second)
         return spread(rows, settings, self._metadata, limits, include)
 
@@ -128,6 +128,7 @@ class ServiceCore:
         A run that brings no values at all leaves an older recording in its place and raises its first error.
         """
         self._refuse_wildcard()
+        folder = path_of(to, "to")
         labels = labels_of(rows, self._metadata, self.name)
         recorder: Recorder | None = None
         reports: list[BatchReport] = []
@@ -136,9 +137,9 @@ class ServiceCore:
         is_kept = False
         try:
             for first, part in parts_of(rows):
-                asked = self._core.batch(self._locator, self._plan(part, first), wishes, governor)
+                asked = self._core.batch(self._locator, self._metadata, self._plan(part, first), wishes, governor)
                 governor = asked.governor
-                recorder = recorder or Recorder(to, asked.settings.origin, asked.settings.schema, labels)
+                recorder = recorder or Recorder(folder, asked.settings.origin, asked.settings.schema, labels)
                 batch: FeatureBatch = yield asked
                 recorder.add(frames_of(batch))
                 reports.append(batch.report)
@@ -147,10 +148,10 @@ class ServiceCore:
             if recorder is not None:
                 is_kept = _end(recorder, reports)
         if is_kept and error is not None:
-            error.add_note(f"No row has values, so the older recording at {quoted(to)} stays as it was.")
+            error.add_note(f"No row has values, so the older recording at {quoted(folder)} stays as it was.")
             raise error
         self._examples.remember(rows)
-        return FeatureBatch.load(to)
+        return FeatureBatch.load(folder)
 
     def _detailed(
         self, row: Row, metadata_options: MetadataOptionsLike, request_options: RequestOptionsLike

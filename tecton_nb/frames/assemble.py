@@ -8,7 +8,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
-from typing import Any, TypeAlias, cast
+from typing import Any, Protocol, TypeAlias, TypeVar, cast
 
 import numpy as np
 import pandas as pd
@@ -21,7 +21,6 @@ from ..wire.codecs import FeatureValue, Misfit, codec
 from ..wire.quick import Annotations, QuickReader, QuickRow
 from ..wire.quick_messages import Irregular
 from ..wire.responses import FeatureItem, FeaturesReply, NameAndType, read_get_features, read_get_features_batch
-from ..wire.slo import SLOInfo
 from ..wire.types import STRING, TIMESTAMP, DataType, JsonValue
 from ..wire.values import decode_error
 from .blocks import Blocks, KnownBlocks, Places, Positions, Schema
@@ -57,6 +56,21 @@ _GROWING = (
 )
 # Position, place in its answer, and the row.
 _Record: TypeAlias = tuple[int, str, QuickRow]
+
+
+class ReportedTimes(Protocol):
+    """How long a call took inside the server, as it reports; `None` is what it left out."""
+
+    @property
+    def server_time_seconds(self) -> float | None:
+        """All time inside the server."""
+
+    @property
+    def store_max_latency(self) -> float | None:
+        """Slowest read from the online store, in seconds."""
+
+
+_Reported = TypeVar("_Reported", bound=ReportedTimes)
 
 
 class FeatureColumns:
@@ -107,7 +121,7 @@ class FeatureColumns:
             row = values[i], Annotations(statuses, effective_times), slos[i] if slos else None
             self._append(self._decoded, position, _place(i, len(positions)), row)
 
-    def put_body(self, body: bytes, positions: Sequence[int | None], *, is_batch: bool) -> SLOInfo | None:
+    def put_body(self, body: bytes, positions: Sequence[int | None], *, is_batch: bool) -> ReportedTimes | None:
         """Take the rows of an answer as it came, and return the SLO information of the call.
 
         Parameters
@@ -119,7 +133,7 @@ class FeatureColumns:
 
         Returns
         -------
-        SLOInfo or None
+        ReportedTimes or None
             Of a batch answer that of the whole batch, or of its slowest row if it has none.
 
         Raises
@@ -134,7 +148,7 @@ class FeatureColumns:
         if row is None or len(positions) != 1:
             return self._put_exactly(read_get_features(body), positions)
         self._append(self._raw, positions[0], "result", row)
-        return row[2].info() if row[2] is not None else None
+        return row[2]
 
     def copied(self) -> FeatureColumns:
         """Return them as they are now, to look at while rows go on arriving here."""
@@ -204,16 +218,16 @@ class FeatureColumns:
         except Irregular:
             return None
 
-    def _put_batch(self, body: bytes, positions: Sequence[int | None]) -> SLOInfo | None:
+    def _put_batch(self, body: bytes, positions: Sequence[int | None]) -> ReportedTimes | None:
         found = self._reader.read_batch(body) if self._reader else None
         if found is None or len(found[0]) != len(positions):
             return self._put_exactly(read_get_features_batch(body), positions)
         rows, whole = found
         for i, (position, row) in enumerate(zip(positions, rows, strict=True)):
             self._append(self._raw, position, _place(i, len(positions)), row)
-        return whole.info() if whole is not None else _slowest([slo.info() for _, _, slo in rows if slo is not None])
+        return whole if whole is not None else _slowest([slo for _, _, slo in rows if slo is not None])
 
-    def _put_exactly(self, reply: FeaturesReply, positions: Sequence[int | None]) -> SLOInfo | None:
+    def _put_exactly(self, reply: FeaturesReply, positions: Sequence[int | None]) -> ReportedTimes | None:
         self.put(reply, positions)
         return reply.batch_slo_info or _slowest(reply.slo_infos)
 
@@ -356,5 +370,5 @@ def _json(raw: Any) -> JsonValue:
     return {name: _json(item) for name, item in raw.items()} if isinstance(raw, dict) else raw
 
 
-def _slowest(infos: Sequence[SLOInfo]) -> SLOInfo | None:
+def _slowest(infos: Sequence[_Reported]) -> _Reported | None:
     return max(infos, key=lambda info: info.server_time_seconds or 0.0, default=None)

@@ -7,6 +7,7 @@ from typing import Any
 
 import ipywidgets
 import pandas as pd
+import traitlets
 from IPython.core.getipython import get_ipython
 
 from ..batch.report import BatchProgress
@@ -24,7 +25,11 @@ class BatchBox(ipywidgets.VBox):
     ----------
     button
         Begins the batch.
+    edits
+        How often something was entered.
     """
+
+    edits = traitlets.Int(0)
 
     def __init__(self) -> None:
         self._source = ipywidgets.Combobox(
@@ -33,6 +38,8 @@ class BatchBox(ipywidgets.VBox):
             continuous_update=False,
         )
         self.button = ipywidgets.Button(description="Fetch batch", tooltip="Fetch the features of all rows")
+        self.button.add_class("tnb-sends")
+        self._source.observe(self._edited, "value")
         self._bar = ipywidgets.FloatProgress(description="Progress", min=0.0, max=1.0, value=0.0)
         self._far = place()
         source = ipywidgets.HBox([self._source, self.button])
@@ -53,6 +60,10 @@ class BatchBox(ipywidgets.VBox):
     def offer(self) -> None:
         """Offer the DataFrames that the notebook has now."""
         self._source.options = tuple(sorted(_frames_of_the_notebook()))
+
+    def _edited(self, change: object) -> None:
+        del change
+        self.edits += 1
 
     def show(self, progress: BatchProgress) -> None:
         """Show how far a batch is."""

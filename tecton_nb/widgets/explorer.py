@@ -25,7 +25,7 @@ from .code_view import CodeView
 from .fields import JoinKeyForm, first_row
 from .options import OptionSwitches
 from .picker import ServicePicker
-from .pieces import Panel, error_html, place, words_html
+from .pieces import Panel, button_for, error_html, place, switch_for, words_html
 from .result_view import ResultView, fetched_words
 from .selection import Selection
 
@@ -67,7 +67,7 @@ class FeatureServiceExplorer(Panel):
     value
         What is chosen, as a small dict (`Selection.to_dict`); may be set, and observed.
     frame
-        The values of the last fetch, one row per row asked for; `None` before.
+        The values of the last fetch, one row per row asked for; `None` before, while it is under way, and if it failed.
     details
         One row per feature of the last single fetch; see ``columns.DETAILS``.
     batch
@@ -89,6 +89,9 @@ class FeatureServiceExplorer(Panel):
         self._client = client
         self._latest, self._examples = Latest(), Latest()
         self._job: BatchJob | None = None
+        self._serial = 0
+        # What the next fetch of the same service is compared with.
+        self._previous: pd.DataFrame | None = None
         self._form: JoinKeyForm | None = None
         self._wished: Mapping[str, Any] | None = None
         self._rows: pd.DataFrame | None = None
@@ -152,16 +155,17 @@ class FeatureServiceExplorer(Panel):
         """Begin to fetch the features of many rows: those given, or those that the field names."""
         service, form = self._chosen()
         source, selection, entries = self._batch_box.source, self.selection, form.entries
-        self._begin("Fetching the batch …")
+        serial = self._begin("Fetching the batch …")
 
         def work() -> FeatureBatch:
             # Reading a file and checking many rows takes its time.
             found = rows_from(source, entries) if rows is None else rows
-            self._job = job = service.start_features_batch(
+            job = service.start_features_batch(
                 found,
                 metadata_options=selection.metadata_options,
                 request_options=selection.stated_request_options,
             )
+            self._latest.deliver(lambda: self._take(job, serial))
             return self._watched(job)
 
         self._latest.start(work, self._batch_fetched, self._failed)
@@ -175,8 +179,7 @@ class FeatureServiceExplorer(Panel):
             job.cancel()
             self._said.value = words_html("Cancelled; keeping what has come …")
             return self
-        self._latest.drop()
-        self._end_job()
+        self._drop()
         self._said.value = words_html("Cancelled.")
         return self
 
@@ -197,14 +200,19 @@ class FeatureServiceExplorer(Panel):
         return self
 
     def _children(self) -> list[ipywidgets.Widget]:
-        fetch = _button("Fetch", "Fetch the features of these keys", self.fetch)
+        fetch = button_for("Fetch", "Fetch the features of these keys", self.fetch)
         fetch.button_style = "primary"
         fetch.add_class("tnb-fetch")
-        example = _button("Next example", "Fill in the next example row", self.fill_example)
-        cancel = _button("Cancel", "End what is under way", self.cancel)
+        fetch.add_class("tnb-sends")
+        for box in (self._keys, self._options, self._batch_box):
+            box.add_class("tnb-heard")
+        for box in (self._options, self._batch_box):
+            box.observe(self._edited, "edits")
+        example = button_for("Next example", "Fill in the next example row", self.fill_example)
+        cancel = button_for("Cancel", "End what is under way", self.cancel)
         self._batch_box.button.on_click(lambda _: self.fetch_batch())
-        options = _switch_for(self._options, "Options")
-        batch = _switch_for(self._batch_box, "Batch", self._batch_box.offer)
+        options = switch_for(self._options, "Options")
+        batch = switch_for(self._batch_box, "Batch", self._batch_box.offer)
         buttons = ipywidgets.HBox([fetch, cancel, example, options, batch])
         buttons.add_class("tnb-line")
         answers = [self._said, self._refused, self._results, self._code_view]
@@ -218,9 +226,9 @@ class FeatureServiceExplorer(Panel):
     def _service_changed(self, change: object) -> None:
         del change
         service: FeatureService | None = self.picker.service
-        self._latest.drop()
-        self._end_job()
+        self._drop()
         self._examples.drop()
+        self._previous = None
         self._rows, self._place, self._form = None, 0, None
         self._clear()
         if service is not None:
@@ -289,11 +297,26 @@ class FeatureServiceExplorer(Panel):
         self._wished = wished.values
         self.picker.choose(wished.service, wished.workspace)
 
-    def _begin(self, words: str) -> None:
+    def _begin(self, words: str) -> int:
+        """Forget what was asked for before; return the number of this wish."""
+        self._drop()
+        self._previous = self._previous if self.details is None else self.details
+        self.error, self.batch, self.details, self.frame = None, None, None, None
+        self._refused.value = ""
+        self._said.value = words_html(words)
+        return self._serial
+
+    def _drop(self) -> None:
+        self._serial += 1
         self._latest.drop()
         self._end_job()
-        self.error, self._refused.value = None, ""
-        self._said.value = words_html(words)
+
+    def _take(self, job: BatchJob, serial: int) -> None:
+        # While the rows were read something else may have been asked for.
+        if serial == self._serial:
+            self._job = job
+        else:
+            job.cancel()
 
     def _end_job(self) -> None:
         job, self._job = self._job, None
@@ -313,10 +336,8 @@ class FeatureServiceExplorer(Panel):
             self._batch_box.show(job.progress())
 
     def _fetched(self, batch: FeatureBatch, details: pd.DataFrame) -> None:
-        # The next fetch of the same service is compared with this one.
-        previous = self.details
         self.batch, self.details, self.frame = batch, details, batch.to_pandas()
-        self._results.show_details(details, batch, previous)
+        self._results.show_details(details, batch, self._previous)
         self._said.value = words_html(fetched_words(batch))
 
     def _batch_fetched(self, batch: FeatureBatch) -> None:
@@ -365,22 +386,3 @@ def _detailed(job: BatchJob, service: FeatureService, selection: Selection) -> t
     asked = selection.metadata_options
     is_described = asked.include_feature_descriptions or asked.include_feature_tags
     return batch, details_of(batch, service, service.features() if is_described else None)
-
-
-def _button(words: str, tooltip: str, press: Callable[[], object]) -> ipywidgets.Button:
-    button = ipywidgets.Button(description=words, tooltip=tooltip)
-    button.on_click(lambda _: press())
-    return button
-
-
-def _switch_for(box: ipywidgets.Widget, words: str, before: Callable[[], None] = lambda: None) -> Any:
-    """Return a button that shows and hides a box."""
-    switch = ipywidgets.ToggleButton(description=words, tooltip=f"Show or hide: {words}")
-    box.layout.display = "none"
-
-    def show(change: Mapping[str, Any]) -> None:
-        before()
-        box.layout.display = "" if change["new"] else "none"
-
-    switch.observe(show, "value")
-    return switch

@@ -40,8 +40,11 @@ class OptionSwitches(ipywidgets.VBox):
         What the switches say; may be set.
     error
         Why one of them cannot be used; empty if all can.
+    edits
+        How often a switch was used.
     """
 
+    edits = traitlets.Int(0)
     error = traitlets.Unicode("")
 
     metadata_options = traitlets.Instance(MetadataOptions)
@@ -99,6 +102,7 @@ class OptionSwitches(ipywidgets.VBox):
         finally:
             self._is_setting = False
         self._message.value = words_html(self.error)
+        self.edits += 1
 
     def _budget_given(self) -> dict[str, Any]:
         text = self._budget.value.strip()

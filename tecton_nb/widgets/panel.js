@@ -17,18 +17,18 @@ function enter(event) {
 }
 
 // The kernel may take in a click before the edit that came first: they travel by different ways. So a click on
-// Fetch waits until the kernel has heard every edit, for half a second at most.
-const PATIENCE_MS = 500;
+// a button that sends what is entered waits until the kernel has heard every edit, for a second and a half at most.
+const PATIENCE_MS = 1500;
 
 function orderly(root, model) {
   let wanted = 0;
   let isLate = false;
-  const isCounted = (input) => input instanceof HTMLInputElement && input.closest(".tnb-enter");
+  const isCounted = (input) => input.matches("input, select") && input.closest(".tnb-heard");
   const changed = (event) => {
     if (isCounted(event.target)) wanted = Math.max(wanted, model.get("heard")) + 1;
   };
   const clicked = (event) => {
-    const button = event.target.closest?.(".tnb-fetch");
+    const button = event.target.closest?.(".tnb-sends");
     if (!button || isLate || model.get("heard") >= wanted) return;
     event.stopImmediatePropagation();
     event.preventDefault();

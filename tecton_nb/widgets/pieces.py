@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import ipywidgets
@@ -56,6 +56,26 @@ def place(kind: str = "") -> ipywidgets.HTML:
     found = ipywidgets.HTML()
     found.add_class(f"tnb-{kind or 'place'}")
     return found
+
+
+def button_for(words: str, tooltip: str, press: Callable[[], object]) -> ipywidgets.Button:
+    """Return a button that calls a function."""
+    button = ipywidgets.Button(description=words, tooltip=tooltip)
+    button.on_click(lambda _: press())
+    return button
+
+
+def switch_for(box: ipywidgets.Widget, words: str, before: Callable[[], None] = lambda: None) -> Any:
+    """Return a button that shows and hides a box."""
+    switch = ipywidgets.ToggleButton(description=words, tooltip=f"Show or hide: {words}")
+    box.layout.display = "none"
+
+    def show(change: Mapping[str, Any]) -> None:
+        before()
+        box.layout.display = "" if change["new"] else "none"
+
+    switch.observe(show, "value")
+    return switch
 
 
 def words_html(text: object) -> str:

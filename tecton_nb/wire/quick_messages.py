@@ -13,7 +13,6 @@ from msgspec import Meta, Struct, defstruct
 from msgspec.structs import astuple
 
 from .scalars import FLOAT32_OVERFLOW, INT64_MAX, INT64_MIN
-from .slo import SLOInfo
 from .types import (
     BOOLEAN,
     FLOAT32,
@@ -124,15 +123,3 @@ class QuickSLO(Struct, rename="camel", forbid_unknown_fields=True, gc=False):
     store_response_size_bytes: _Int64 | None = None
     dynamodb_response_size_bytes: _Int64 | None = None
     store_time_seconds: float | None = None
-
-    def info(self) -> SLOInfo:
-        """Return what it says; the size may have its old name."""
-        size = self.store_response_size_bytes
-        return SLOInfo(
-            self.slo_eligible,
-            self.slo_ineligibility_reasons,
-            self.slo_server_time_seconds,
-            self.server_time_seconds,
-            self.store_max_latency,
-            self.dynamodb_response_size_bytes if size is None else size,
-        )

@@ -13,7 +13,7 @@ _SIZE_NAMES = ("storeResponseSizeBytes", "dynamodbResponseSizeBytes", "dynamoDBR
 
 
 # Not frozen: one is made for every row, and setting what is frozen takes three times as long.
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class SLOInfo:
     """Serving time and eligibility of one row, as the server reports them; `None` is what it left out.
 

@@ -157,10 +157,12 @@ def test_several_rows_a_call_go_to_the_batch_endpoint():
     """With three rows a call seven rows are three requests, the last for one row alone."""
     run, lane, _ = run_of(list("abcdefg"), rows_per_call=3)
     run.tick()
-    sent = lane.take()
+    sent = []
 
-    for each in sent:
-        each.answer()
+    while not run.is_over:
+        for each in lane.take():
+            sent.append(each)
+            each.answer()
 
     assert [each.keys for each in sent] == [["a", "b", "c"], ["d", "e", "f"], ["g"]]
     assert [each.request.url.rpartition("/")[2] for each in sent] == ["get-features-batch"] * 2 + ["get-features"]
@@ -234,6 +236,74 @@ def test_text_that_is_no_whole_number_fails_its_row_only():
     assert batch.statuses()["v.n"].iloc[1] == "FAILED"
 
 
+def test_cancel_while_a_call_of_several_waits_ends_every_row():
+    """Cancelling ends a run at once, also while a call for several rows waits for its retry."""
+    run, lane, _ = run_of([f"k{i}" for i in range(20)], rows_per_call=5)
+    run.tick()
+    lane.take()[0].answer({}, 503)
+
+    run.cancel()
+
+    assert run.is_over
+    assert lane.take() == []
+    assert run.batch().statuses()["v.n"].value_counts().to_dict() == {"FAILED": 5, "NOT_FETCHED": 15}
+
+
+def test_outage_in_calls_of_several_rows_ends_every_row_with_a_typed_error():
+    """A server that is down gives each row an error, however many rows share a call, and is not asked much."""
+    run, lane, clock = run_of([f"k{i}" for i in range(2_000)], rows_per_call=5, concurrency=64)
+    run.tick()
+
+    while not run.is_over:
+        clock.now += 0.02
+        for sent in lane.take():
+            sent.answer({}, 503)
+        run.tick()
+
+    assert len(run.batch().errors()) == 2_000
+    assert run.batch().report.calls <= 64 + 35 + 50
+
+
+def test_first_call_of_several_rows_is_a_question():
+    """Until one call for several rows was answered no other one is under way; then as many as the concurrency."""
+    run, lane, _ = run_of([f"k{i}" for i in range(30)], rows_per_call=5, concurrency=4)
+    run.tick()
+    first = lane.take()
+
+    first[0].answer()
+
+    assert len(first) == 1
+    assert len(lane.take()) == 4
+
+
+def test_a_hiccup_of_the_first_call_does_not_turn_a_run_single():
+    """A 503 on a call for several rows is tried again as it was."""
+    run, lane, clock = run_of([f"k{i}" for i in range(10)], rows_per_call=5)
+    run.tick()
+    first = lane.take()[0]
+    first.answer({}, 503)
+
+    clock.now += 1
+    run.tick()
+
+    assert [sent.keys for sent in lane.take()] == [first.keys]
+
+
+def test_attempts_are_told_of_rows_whose_values_are_refused_late():
+    """A row that was asked for twice says so, also where its text turned out wrong only at the end."""
+    run, lane, clock = run_of(["a"])
+    run.tick()
+    lane.take()[0].answer({}, 503)
+    clock.now += 1
+    run.tick()
+    body = values_for(["a"])
+    body["result"]["features"][1] = "many"
+
+    lane.take()[0].answer(body)
+
+    assert run.batch().errors()["attempts"].tolist() == [2]
+
+
 def test_many_rows_go_five_a_call_and_few_go_alone():
     """Left to itself a run of 100 rows asks for five at a time, one of 99 for one."""
     runs = [run_of([f"r{i}" for i in range(n)]) for n in (99, 100)]
@@ -278,17 +348,23 @@ class _Kept:
     """A resume file in memory, with one answer in it."""
 
     def __init__(self, known=(), breaks=False):
-        self.known, self.breaks, self.kept, self.is_closed = known, breaks, [], False
+        self.known, self.breaks, self.kept, self.forgotten, self.is_closed = known, breaks, [], [], False
+
+    def answer(self, key):
+        return answer_of(values_for([key])).body
 
     def key_of(self, row):
         return row.join_key_map["k"].encode()
 
     def finished(self, keys):
         for key in self.known:
-            yield KeptAnswer(answer_of(values_for([key])).body, (keys.index(key.encode()),), is_batch=False)
+            yield KeptAnswer(self.answer(key), (keys.index(key.encode()),), is_batch=False)
 
     def keep(self, body, keys, *, is_batch):
         self.kept.extend(keys)
+
+    def forget(self, keys):
+        self.forgotten.extend(keys)
 
     def commit(self):
         if self.breaks:
@@ -296,6 +372,7 @@ class _Kept:
 
     def close(self):
         self.is_closed = True
+        self.commit()
 
 
 def test_rows_of_the_resume_file_are_not_asked_for():
@@ -309,6 +386,31 @@ def test_rows_of_the_resume_file_are_not_asked_for():
     assert ledger.kept == [b"a"]
     assert run.batch().to_pandas()["v.text"].tolist() == ["a", "b"]
     assert (run.batch().report.resumed, run.batch().report.calls) == (1, 1)
+
+
+def test_kept_answer_that_cannot_be_read_is_asked_for_again():
+    """What an older version kept, or somebody damaged, costs a request and no run."""
+    ledger = _Kept(known=["a"])
+    ledger.answer = lambda _: b'{"result":{}}'
+    run, lane, _ = run_of(["a"], ledger=ledger)
+    run.tick()
+
+    lane.take()[0].answer()
+
+    assert run.batch().to_pandas()["v.text"].tolist() == ["a"]
+
+
+def test_answer_found_wrong_late_is_not_kept():
+    """A row whose text is no number is taken out of the resume file, so that the next run asks for it."""
+    ledger = _Kept()
+    run, lane, _ = run_of(["a"], ledger=ledger)
+    run.tick()
+    body = values_for(["a"])
+    body["result"]["features"][1] = "many"
+
+    lane.take()[0].answer(body)
+
+    assert ledger.forgotten == [b"a"]
 
 
 def test_full_disk_is_an_error_at_the_end_and_costs_no_row():

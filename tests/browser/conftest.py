@@ -41,6 +41,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.browser)
             if lacks:
                 item.add_marker(pytest.mark.skip(reason=f"not installed here: {', '.join(lacks)}"))
+    # Last: as long as Playwright drives a browser its event loop runs in this thread, and no other one can.
+    items.sort(key=lambda item: HERE in item.path.parents)
 
 
 class Notebook:

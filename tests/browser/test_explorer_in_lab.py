@@ -235,6 +235,7 @@ def test_keyboard_alone_is_enough(open_notebook, page):
     expect_rows(panel, 3)
     press_by_keyboard(page, panel, "Options")
     dropdown = panel.get_by_label("Null counts are 0")
+    expect(dropdown).to_be_visible()
     dropdown.focus()
     page.keyboard.press("ArrowDown")
     expect(dropdown).to_be_focused()

@@ -15,7 +15,6 @@ from tecton_nb import columns
 from tecton_nb.exceptions import DecodeError
 from tecton_nb.frames.assemble import FeatureColumns
 from tecton_nb.wire.responses import NameAndType, read_get_features
-from tecton_nb.wire.slo import SLOInfo
 from tecton_nb.wire.types import INT64, STRING
 
 SCHEMA = (NameAndType("n", INT64), NameAndType("s", STRING))
@@ -198,9 +197,10 @@ def test_call_s_slo_information_is_its_row_s():
     """A single answer's SLO information is what its body says; there is none where the body has none."""
     table = FeatureColumns(SCHEMA, 1)
 
-    info = table.put_body(answer("1", sloEligible=True, dynamodbResponseSizeBytes=9), [0], is_batch=False)
+    info = table.put_body(answer("1", serverTimeSeconds=0.25, dynamodbResponseSizeBytes=9), [0], is_batch=False)
 
-    assert info == SLOInfo(slo_eligible=True, store_response_size_bytes=9)
+    assert (info.server_time_seconds, info.store_max_latency) == (0.25, None)
+    assert table.slo_info(pd.RangeIndex(1))["store_response_size_bytes"].tolist() == [9]
     assert table.put_body(answer("1"), [0], is_batch=False) is None
 
 
@@ -214,7 +214,7 @@ def test_batch_call_s_slo_information_is_the_whole_or_the_slowest(spaces):
     sent = [body.replace(b'"serverTimeSeconds"', b'"server_time_seconds"') if spaces else body for body in bodies]
     infos = [table.put_body(body, range(3), is_batch=True) for body in sent]
 
-    assert infos == [SLOInfo(server_time_seconds=0.5), SLOInfo(server_time_seconds=0.3), None]
+    assert [info and info.server_time_seconds for info in infos] == [0.5, 0.3, None]
     assert table.slo_info(pd.RangeIndex(3))["server_time_seconds"].tolist() == [0.1, 0.3, pd.NA]
 
 

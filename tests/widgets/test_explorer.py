@@ -1,6 +1,7 @@
 """The explorer from code: what it fetches, what it tells, what it holds, and what is left without widgets."""
 
 import json
+import os
 import threading
 from pathlib import Path
 
@@ -170,6 +171,38 @@ def test_server_s_refusal_is_shown(ours):
     assert explorer.frame is None
 
 
+def test_failed_fetch_leaves_no_frame_of_the_one_before(ours):
+    """After a fetch that failed there is no frame: what stands there is never that of other keys."""
+    answers = [Reply(vector(["v"], *ECHO)), Reply({"message": "no"}, 400)]
+    explorer = explorer_of(ours, lambda _: answers[0])
+    explorer.fetch().wait(WAIT)
+    had_one = explorer.frame is not None
+
+    answers.reverse()
+    explorer.fetch().wait(WAIT)
+
+    assert had_one
+    assert (explorer.frame, explorer.batch, explorer.details) == (None, None, None)
+
+
+def test_the_last_wish_counts(ours):
+    """A fetch that is pressed while a batch hangs ends the batch; only its own frame is shown."""
+    hold = threading.Event()
+
+    def answer(asked):
+        if asked.join_keys["k"] != "1":
+            hold.wait(WAIT)
+        return Reply(vector([asked.join_keys["k"]], *ECHO))
+
+    explorer = explorer_of(ours, answer)
+
+    explorer.fetch_batch(pd.DataFrame({"k": ["x", "y"]}))
+    explorer.fetch().wait(WAIT)
+    hold.set()
+
+    assert explorer.frame["v.k"].tolist() == ["1"]
+
+
 def test_cancel_ends_a_fetch_that_hangs(ours):
     """Cancel returns at once while the server says nothing; a late answer changes nothing."""
     hold = threading.Event()
@@ -308,12 +341,13 @@ def test_hostile_text_is_escaped_on_every_surface(ours, text):
     explorer.value = {"service": "s", "values": {text: text}, "metadata_options": {"include_feature_tags": True}}
 
     explorer.fetch().wait(WAIT)
+    values, surfaces = explorer.details["value"].tolist(), [*html_of(explorer)]
     answers.reverse()
     explorer.fetch().wait(WAIT)
     form = JoinKeyForm(explorer.picker.service.metadata)
-    surfaces = [*html_of(explorer), *html_of(form), form._repr_mimebundle_()["text/html"]]
+    surfaces += [*html_of(explorer), *html_of(form), form._repr_mimebundle_()["text/html"]]
 
-    assert explorer.details["value"].tolist() == [text]
+    assert values == [text]
     for html in surfaces:
         assert not any(mark in html for mark in ("<img", "<script", "<svg", "<input", "<object", "<form", "<math"))
 
@@ -411,3 +445,34 @@ def test_compare_panel_tells_an_error():
     panel.wait(WAIT)
 
     assert "The keys differ." in panel._refused.value
+
+
+def test_panels_work_with_the_real_comparison_and_the_real_history(client, tmp_path):
+    """Two frames are compared as compare_features does; scrapes that were recorded are drawn."""
+    left = pd.DataFrame({"v.a": [1, 2], "v.b": [2**53 + 1, 1]})
+    right = left.assign(**{"v.b": [2**53, 1]})
+
+    with tnb.metrics.MetricsHistory(tmp_path / "history.db") as history:
+        history.record(client.get_metrics())
+        metrics = MetricsPanel(history)
+        metrics.wait(WAIT)
+    compared = ComparePanel(left, right)
+    compared.wait(WAIT)
+
+    assert metrics.error is None
+    assert len(metrics.frame) > 0
+    assert (compared.error, compared._feature.value) == (None, "v.b")
+    assert compared.comparison.mismatches().shape[0] == 1
+
+
+def test_code_of_an_embedded_server_reads_a_variable_that_ends_with_the_server(demo, client):
+    """The key of an embedded server stands in a variable of its own until the server that connect started is closed."""
+    with tnb.connect("local") as own:
+        name = own.api_key_variable
+        kept = (os.environ[name], own.server.api_key)
+    with tnb.connect(demo) as other:
+        borrowed = other.api_key_variable
+
+    assert kept[0] == kept[1]
+    assert name not in os.environ
+    assert os.environ[borrowed] == demo.api_key

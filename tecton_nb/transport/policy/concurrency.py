@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from numbers import Integral
 from typing import Final, Literal, Self
 
 from ...exceptions import InputError, quoted
@@ -16,7 +17,7 @@ _HELD_WINDOWS: Final = 20
 
 def most_at_once(wanted: int | Literal["auto"]) -> int:
     """Return the most requests that a run of this concurrency has in flight."""
-    return _CAP if wanted == "auto" else wanted
+    return _CAP if wanted == "auto" else int(wanted)
 
 
 class Concurrency:
@@ -65,9 +66,9 @@ class Concurrency:
         """
         if wanted == "auto":
             return cls(max(1, _START // shares), 1, _CAP // shares)
-        if type(wanted) is not int or wanted < 1:
+        if isinstance(wanted, bool) or not isinstance(wanted, Integral) or wanted < 1:
             raise InputError(f"Cannot run with concurrency {quoted(wanted)}. Give a whole number from 1 or 'auto'.")
-        share = wanted // shares
+        share = int(wanted) // shares
         return cls(share, share, share)
 
     def started(self, in_flight: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from numbers import Real
 from typing import Final, Self
 
 from ...exceptions import InputError, quoted
@@ -56,9 +57,9 @@ class RateGate:
         """
         if wanted is None:
             return None
-        if isinstance(wanted, bool) or not isinstance(wanted, int | float) or not 0 < wanted < math.inf:
+        if isinstance(wanted, bool) or not isinstance(wanted, Real) or not 0 < wanted < math.inf:
             raise InputError(f"Cannot send {quoted(wanted)} requests per second. Give a number above 0, or None.")
-        return cls(float(whole_share(wanted, shares or 1)), follows=shares is not None)
+        return cls(float(whole_share(float(wanted), shares or 1)), follows=shares is not None)
 
     def wait(self, now: float) -> float:
         """Return how many seconds the next request has to wait; 0 if it may start."""

@@ -1,0 +1,59 @@
+"""``tecton-nb explore`` opens a notebook that is ready to run."""
+
+import json
+import subprocess
+
+import nbformat
+import pytest
+
+from tecton_nb import cli_explore
+from tecton_nb.cli_explore import open_explorer, ready_notebook
+from tecton_nb.exceptions import SettingsError
+
+
+@pytest.fixture
+def started(monkeypatch):
+    """Note the command instead of starting a server; that is what the browser tests do."""
+    commands = []
+
+    def run(command, **_):
+        commands.append(command)
+        return subprocess.CompletedProcess(command, 0)
+
+    monkeypatch.setattr(cli_explore.subprocess, "run", run)
+    return commands
+
+
+@pytest.mark.parametrize(("profile", "line"), [(None, "tnb.connect()"), ("local", "tnb.connect('local')")])
+def test_notebook_is_valid_and_connects_by_the_profile(profile, line):
+    """The notebook is one that Jupyter reads, and names the profile and no key."""
+    notebook = nbformat.reads(json.dumps(ready_notebook(profile)), as_version=4)
+
+    nbformat.validate(notebook)
+    assert line in notebook.cells[0].source
+    assert notebook.cells[1].source == "tnb.explore(client)"
+
+
+@pytest.mark.parametrize(("is_voila", "package"), [(False, "jupyterlab"), (True, "voila")])
+def test_notebook_is_written_once_and_opened(tmp_path, started, is_voila, package):
+    """The notebook is written where there is none; one that is there is left as it is, and opened."""
+    path = tmp_path / "explorer.ipynb"
+
+    open_explorer(tmp_path, "local", is_voila=is_voila, opens_browser=False)
+    path.write_text("mine")
+    open_explorer(tmp_path, "local", is_voila=is_voila, opens_browser=True)
+
+    assert path.read_text() == "mine"
+    assert [command[1:4] for command in started] == [["-m", package, str(path)]] * 2
+    assert ["--no-browser" in command for command in started] == [True, False]
+
+
+def test_what_is_not_installed_or_not_there_is_told(tmp_path, started, monkeypatch):
+    """Without the server, or without the folder, a sentence says what to do."""
+    with pytest.raises(SettingsError, match="There is no folder"):
+        open_explorer(tmp_path / "no", None, is_voila=False, opens_browser=False)
+    monkeypatch.setattr(cli_explore.importlib.util, "find_spec", lambda _: None)
+    with pytest.raises(SettingsError, match=r'voila, which is not installed: pip install "tecton-nb\[app\]"'):
+        open_explorer(tmp_path, None, is_voila=True, opens_browser=False)
+
+    assert started == []
