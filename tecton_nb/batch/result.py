@@ -74,8 +74,7 @@ class FeatureBatch:
         OSError
             If the folder cannot be written.
         """
-        record(Path(path), self.origin, self._found, self.report)
-        return Path(path)
+        return record(path, self.origin, self._found, self.report)
 
     @staticmethod
     def last() -> FeatureBatch:

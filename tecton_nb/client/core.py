@@ -18,6 +18,7 @@ from ..batch.origin import Origin
 from ..batch.plan import Plan
 from ..batch.run import BatchSettings
 from ..exceptions import InputError, SettingsError, quoted
+from ..frames.parquet import full_path
 from ..transport import calls
 from ..transport.calls import Call
 from ..transport.connection import Connection
@@ -324,7 +325,7 @@ def path_of(given: object, called: str) -> Path:
     """
     if not isinstance(given, str | os.PathLike) or not str(given):
         raise InputError(f"{called} takes the path of a file or folder; got {quoted(given)} ({type(given).__name__}).")
-    return Path(given).expanduser()
+    return full_path(given)
 
 
 def _check_rows_per_call(wanted: object) -> None:

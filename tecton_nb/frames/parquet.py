@@ -7,6 +7,7 @@ by plain ``pd.read_parquet`` (nested columns as objects) and exactly by `read_pa
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import orjson
@@ -18,7 +19,7 @@ from ..exceptions import InputError, quoted
 from .dtypes import STRING_DTYPE
 
 
-def full_path(path: str | Path) -> Path:
+def full_path(path: str | os.PathLike[str]) -> Path:
     """Return where a path on this computer points to, ``~`` included.
 
     Raises
