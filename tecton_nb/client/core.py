@@ -21,7 +21,7 @@ from ..transport import calls
 from ..transport.address import is_loopback
 from ..transport.calls import Call
 from ..transport.connection import Connection
-from ..transport.policy import Governor, RetryQuota, most_at_once
+from ..transport.policy import Governor, Pause, RetryQuota, most_at_once
 from ..transport.secret import Secret, hidden
 from ..wire.options import MetadataOptions, RequestOptions, options_from
 from ..wire.requests import Locator, RequestRow, RequestTemplate
@@ -157,6 +157,7 @@ class ClientCore:
         self.given_names = tuple(feature_service_names)
         self.metadata: dict[Locator, ServiceMetadata] = {}
         self._quota = RetryQuota()
+        self._pause = Pause()
 
     def locator(self, name: str | None, workspace_name: str | None, service_id: str | None = None) -> Locator:
         """Return whom a request asks about.
@@ -247,6 +248,7 @@ class ClientCore:
             concurrency=wishes.concurrency,
             requests_per_second=wishes.requests_per_second,
             quota=self._quota,
+            pause=self._pause,
         )
 
     def _scope(self, locator: Locator, options: JsonObject) -> LedgerScope:

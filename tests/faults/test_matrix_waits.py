@@ -55,15 +55,16 @@ def test_every_worker_waits_as_long_as_the_server_asks(far, take, refusal, secon
 
 
 @pytest.mark.parametrize("value", ["61", "3600", "99999999999999999999", "Fri, 31 Dec 2100 23:59:59 GMT"])
-def test_wait_that_nobody_would_want_ends_the_row_at_once(serve, take, value):
-    """A Retry-After beyond a minute is told and not waited for; the other rows go on."""
+def test_wait_that_nobody_would_want_ends_the_run_at_once(serve, take, value):
+    """A Retry-After beyond a minute is told and not waited for: the host is asked for nothing more."""
     server = serve(Features(by_key={1: ([status(503, f"Retry-After: {value}")],)}))
 
-    batch = take(server).get_features_batch(rows(4), rows_per_call=1)
+    batch = take(server).get_features_batch(rows(40), concurrency=1, rows_per_call=1)
 
-    assert missing_rows(batch.to_pandas()) == [1]
-    assert "asks to come back in" in batch.errors()["message"].iloc[0]
-    assert server.counts().asked == {"0": 1, "1": 1, "2": 1, "3": 1}
+    assert missing_rows(batch.to_pandas()) == list(range(1, 40))
+    assert batch.errors()["message"].str.contains("asks to come back in").all()
+    assert set(batch.errors()["exception"].iloc[1:]) == {"BatchStoppedError"}
+    assert server.counts().asked == {"0": 1, "1": 1}
     assert batch.report.pause_seconds == 0
 
 
