@@ -21,17 +21,15 @@ from ..exceptions import (
     ConnectionFailedError,
     DeadlineExceededError,
     ProtocolError,
-    ResponseTooLargeError,
     TectonError,
     full_stop,
     shown,
 )
-from .content import packing, unpacked
+from .content import MAX_BODY_BYTES, packing, too_large, unpacked
 from .httpx_face import TIMING_EXTENSION, KeyAuth
 from .messages import HttpAnswer, HttpRequest, Timing
 
 Ended: TypeAlias = "Callable[[HttpAnswer | BaseException], None]"
-MAX_BODY_BYTES = 16 * 2**20
 # httpx would unpack whole pieces, a thousandfold, before anybody can count.
 _UNPACKED = ("Accept-Encoding", "identity")
 
@@ -152,8 +150,10 @@ class LoopLane:
 
 def _told(future: Future[HttpAnswer], ended: Ended) -> Cancellable:
     def tell(done: Future[HttpAnswer]) -> None:
-        # Whoever cancelled it knows.
-        if not done.cancelled():
+        if done.cancelled():
+            # A run that cancels does not listen any more; a task may also be cancelled elsewhere, or cancel itself.
+            ended(ConnectionFailedError("The request was cancelled before its answer came. Ask again for the row."))
+        else:
             ended(done.exception() or done.result())
 
     future.add_done_callback(tell)
@@ -178,7 +178,7 @@ class _Body(bytearray):
         if perf_counter() > self._end:
             raise DeadlineExceededError(f"No complete answer within {self._seconds:g} s.")
         if len(self) > MAX_BODY_BYTES:
-            raise ResponseTooLargeError(f"The answer is larger than {MAX_BODY_BYTES // 2**20} MiB; reading stopped.")
+            raise too_large(MAX_BODY_BYTES)
 
 
 def _built(http: httpx.Client | httpx.AsyncClient, request: HttpRequest) -> httpx.Request:
