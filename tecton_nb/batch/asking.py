@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..transport.calls import Call, get_rows
+from ..transport.calls import get_rows
 from ..transport.connection import Connection
 from ..transport.messages import HttpRequest
 from ..wire.requests import RequestTemplate
-from ..wire.responses import FeaturesReply
 
 
 class Asker:
@@ -32,7 +31,3 @@ class Asker:
         alike = self._one if len(rows) == 1 else self._many
         body = self._template.one(rows[0]) if len(rows) == 1 else self._template.many(rows)
         return HttpRequest(alike.method, alike.url, alike.headers, body, alike.key)
-
-    def call(self, rows: Sequence[bytes]) -> Call[FeaturesReply]:
-        """Return the same as a call, which knows how its answer is read."""
-        return get_rows(self._template, rows)

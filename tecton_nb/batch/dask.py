@@ -12,7 +12,7 @@ import uuid
 import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import pandas as pd
@@ -21,7 +21,7 @@ from ..exceptions import BatchStoppedError, SettingsError
 from ..transport.connection import Connection
 from ..transport.engine import Engine
 from ..transport.find_key import find_key
-from ..transport.policy import Governor, RetryQuota, equal_shares, most_at_once
+from ..transport.policy import Governor, Pause, RetryQuota, equal_shares, most_at_once
 from ..transport.secret import KeyPlace, Secret, api_key
 from ..wire.responses import ServiceMetadata
 from .dask_places import Place, place_of, workers_now
@@ -119,7 +119,7 @@ def fetch_partition(rows: pd.DataFrame, recipe: Recipe) -> pd.DataFrame:
         If the server refuses whatever is asked, or is down.
     """
     plan = plan_rows(rows, recipe.metadata, recipe.settings.origin.service)
-    batch = _fetched(plan, recipe) if plan.requests else _wait(_run(plan, recipe, recipe.settings.connection))
+    batch = _fetched(plan, recipe) if plan.requests else _wait(_job(plan, recipe, recipe.settings.connection))
     if batch.report.is_stopped:
         raise BatchStoppedError(batch.report.stop_reason)
     _tell_of_failures(batch)
@@ -130,25 +130,27 @@ def _fetched(plan: Plan, recipe: Recipe) -> FeatureBatch:
     place = place_of(recipe.pid)
     connection = replace(recipe.settings.connection, key=_key_at(place, recipe))
     with place.lease(recipe.call, recipe.shares):
-        return _wait(_run(plan, recipe, connection), place)
+        return _wait(_job(plan, recipe, connection), place)
 
 
-def _run(plan: Plan, recipe: Recipe, connection: Connection) -> BatchRun:
+def _job(plan: Plan, recipe: Recipe, connection: Connection) -> BatchJob:
     sender = _sender(os.getpid(), str(connection.address))
-    sender.engine.allow(most_at_once(recipe.limits.concurrency))
     governor = Governor(
         # Where retries land in time is no secret.
         random.Random(),  # noqa: S311
         concurrency=recipe.limits.concurrency,
         requests_per_second=recipe.limits.requests_per_second,
         quota=sender.quota,
+        pause=sender.pause,
         shares=recipe.shares,
     )
-    return BatchRun(plan, replace(recipe.settings, connection=connection), sender.engine, governor)
+    run = BatchRun(plan, replace(recipe.settings, connection=connection), sender.engine, governor)
+    in_flight = most_at_once(recipe.limits.concurrency)
+    sender.engine.reserve(in_flight)
+    return BatchJob(run, partial(sender.engine.release, in_flight))
 
 
-def _wait(run: BatchRun, place: Place | None = None) -> FeatureBatch:
-    job = BatchJob(run, lambda: None)
+def _wait(job: BatchJob, place: Place | None = None) -> FeatureBatch:
     try:
         while True:
             try:
@@ -165,15 +167,16 @@ def _wait(run: BatchRun, place: Place | None = None) -> FeatureBatch:
 
 @dataclass(frozen=True, slots=True)
 class _Sender:
-    """What the partitions of one process share: connections, and what they may spend on retries."""
+    """What the partitions of one process share: connections, what they may spend on retries, and pauses."""
 
     engine: Engine
     quota: RetryQuota
+    pause: Pause
 
 
 @lru_cache(maxsize=8)
 def _sender(pid: int, address: str) -> _Sender:  # noqa: ARG001  # a forked child has its own
-    return _Sender(Engine(), RetryQuota())
+    return _Sender(Engine(), RetryQuota(), Pause())
 
 
 def _key_at(place: Place, recipe: Recipe) -> Secret | None:

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Self
 
 from ..exceptions import DecodeError, LedgerError
-from ..transport.exchange import MAX_BODY_BYTES
+from ..transport.content import MAX_BODY_BYTES
 from ..wire.requests import RequestRow
 from .ledger_blocks import MAX_ROWS, Block, Packed, read_block
 from .ledger_file import in_words, open_file, trouble

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ..exceptions import DecodeError
-from ..transport.exchange import MAX_BODY_BYTES
+from ..transport.content import MAX_BODY_BYTES
 
 KEY_BYTES = 16
 # Before the keys and the body: the body's length, the number of keys, whether it is a get-features-batch answer.

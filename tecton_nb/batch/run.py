@@ -19,11 +19,12 @@ import numpy as np
 
 from ..exceptions import BatchStoppedError, DecodeError, LedgerError, TectonError
 from ..frames.assemble import Schema
-from ..transport.answers import http_error, readable, without_key
+from ..transport.answers import http_error, readable
 from ..transport.connection import Connection
 from ..transport.exchange import Lane
 from ..transport.messages import HttpAnswer
 from ..transport.policy import Cause, GiveUp, Governor, Retry, Stop
+from ..transport.scrub import without_key
 from ..wire.requests import RequestTemplate, read_row
 from .asking import Asker
 from .gathered import Gathered
@@ -290,7 +291,7 @@ class BatchRun:
             try:
                 slo_info = self._gathered.take(answer.body, unit.positions, is_batch=is_batch, attempts=unit.attempts)
             except DecodeError as unreadable:
-                error = readable(unreadable, self._asker.call(self._rows(unit)), answer, self._settings.connection.key)
+                error = readable(unreadable, answer, self._settings.connection.key)
         self._gathered.calls_made.add(len(unit.positions), unit.attempts, unit.wait_seconds, answer, slo_info)
         if error is None and self._ledger is not None:
             self._ledger.keep(answer.body, [self._keys[position] for position in unit.positions], is_batch=is_batch)

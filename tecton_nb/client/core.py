@@ -22,7 +22,7 @@ from ..frames.parquet import full_path
 from ..transport import calls
 from ..transport.calls import Call
 from ..transport.connection import Connection
-from ..transport.policy import Governor, RetryQuota, most_at_once
+from ..transport.policy import Governor, Pause, RetryQuota, most_at_once
 from ..transport.secret import Secret, hidden
 from ..wire.options import MetadataOptions, RequestOptions, options_from
 from ..wire.requests import Locator, RequestRow, RequestTemplate
@@ -164,6 +164,7 @@ class ClientCore:
         # What a resume file calls the server; the demo gets another port with each start.
         self.resume_place = str(self.connection.address)
         self._quota = RetryQuota()
+        self._pause = Pause()
 
     def locator(self, name: str | None, workspace_name: str | None, service_id: str | None = None) -> Locator:
         """Return whom a request asks about.
@@ -264,6 +265,7 @@ class ClientCore:
             concurrency=wishes.concurrency,
             requests_per_second=wishes.requests_per_second,
             quota=self._quota,
+            pause=self._pause,
         )
 
     def used_names(self) -> list[str]:

@@ -82,21 +82,25 @@ class Driver:
         if not isinstance(batch, Batch):
             raise TypeError("The flow needs an answer before its batch.")
         lane = self._lane(batch)
-        return BatchJob(_begin(batch, lane), partial(_close, lane, wait=False))
+        try:
+            run = _begin(batch, lane)
+        except BaseException:
+            _close(batch, lane, wait=False)
+            raise
+        return BatchJob(run, partial(_close, batch, lane, wait=False))
 
     def _batch(self, batch: Batch) -> FeatureBatch:
         lane = self._lane(batch)
-        run = _begin(batch, lane)
         try:
-            return wait_for(run, progress=batch.progress, is_last=batch.is_remembered)
+            return wait_for(_begin(batch, lane), progress=batch.progress, is_last=batch.is_remembered)
         finally:
             # After an interrupt running requests are not waited for.
-            _close(lane, wait=sys.exc_info()[0] is None)
+            _close(batch, lane, wait=sys.exc_info()[0] is None)
 
     def _lane(self, batch: Batch) -> Lane:
         if self._is_borrowed:
             return ThreadLane(self._http, batch.most_in_flight)
-        self._engine.allow(batch.most_in_flight)
+        self._engine.reserve(batch.most_in_flight)
         return self._engine
 
 
@@ -140,11 +144,14 @@ class AsyncDriver:
 
     async def _batch(self, batch: Batch) -> FeatureBatch:
         if self._is_borrowed:
-            lane: Lane = LoopLane(self._http)
-        else:
-            self._engine.allow(batch.most_in_flight)
-            lane = self._engine
-        return await wait_async(_begin(batch, lane), progress=batch.progress, is_last=batch.is_remembered)
+            return await wait_async(
+                _begin(batch, LoopLane(self._http)), progress=batch.progress, is_last=batch.is_remembered
+            )
+        self._engine.reserve(batch.most_in_flight)
+        try:
+            return await wait_async(_begin(batch, self._engine), progress=batch.progress, is_last=batch.is_remembered)
+        finally:
+            _close(batch, self._engine, wait=False)
 
 
 def _begin(batch: Batch, lane: Lane) -> BatchRun:
@@ -158,9 +165,11 @@ def _begin(batch: Batch, lane: Lane) -> BatchRun:
         raise
 
 
-def _close(lane: Lane, *, wait: bool) -> None:
+def _close(batch: Batch, lane: Lane, *, wait: bool) -> None:
     if isinstance(lane, ThreadLane):
         lane.close(wait=wait)
+    elif isinstance(lane, Engine):
+        lane.release(batch.most_in_flight)
 
 
 class _Step(Generic[T]):

@@ -23,12 +23,11 @@ from ..wire.requests import Locator
 from ..wire.responses import read_error_body
 from .calls import Call
 from .messages import HttpAnswer
+from .scrub import scrubbed, without_key
 from .secret import Secret
 
 T = TypeVar("T")
 _TITLE = re.compile(r"<title[^>]*>([^<]{1,200})", re.IGNORECASE)
-# Sentences quote no more than the first characters of a value, in which half a key may stand.
-_PIECE_OF_KEY = 20
 # How much of a foreign page is looked at for its title.
 _READ = 65_536
 
@@ -53,23 +52,23 @@ def read_answer(call: Call[T], answer: HttpAnswer, key: Secret | None = None) ->
     try:
         return call.read(answer.body, answer.header("Content-Type"))
     except DecodeError as error:
-        unreadable = readable(error, call, answer, key)
+        unreadable = readable(error, answer, key)
     # Raised out here: the first error and the frames behind it hold the body as it came.
     raise unreadable
 
 
 def http_error(answer: HttpAnswer, locator: Locator | None, key: Secret | None) -> TectonHttpException:
     """Return the exception for an answer that is no success."""
-    reason = _scrubbed(answer.reason, key) or _standard_reason(answer.status)
+    reason = scrubbed(answer.reason, key) or _standard_reason(answer.status)
     if 300 <= answer.status < 400:
-        target = _scrubbed(answer.header("Location") or "", key)
+        target = scrubbed(answer.header("Location") or "", key)
         return RedirectRefusedError(answer.status, reason, f"it points to {quoted(target, 200)}")
     said = read_error_body(answer.body)
     kind = HTTP_ERRORS.get(answer.status, TectonHttpException)
     error = kind(
         answer.status,
         reason,
-        _scrubbed(said.message, key) if said else "",
+        scrubbed(said.message, key) if said else "",
         code=said.code if said else None,
         retry_after_seconds=_seconds(answer.header("Retry-After")),
     )
@@ -86,35 +85,16 @@ def unknown_service(error: NotFoundError, locator: Locator, hint: str = "") -> s
     return f"The server knows no {locator} ({error.status_code}).{hint}{said}"
 
 
-def readable(error: DecodeError, call: Call[T], answer: HttpAnswer, key: Secret | None) -> DecodeError:
+def readable(error: DecodeError, answer: HttpAnswer, key: Secret | None) -> DecodeError:
     """Return the error for an answer that cannot be read as a user should see it: no key, and pages named as such."""
     if type(error) is DecodeError and answer.body.lstrip()[:1] == b"<":
         return DecodeError(_foreign_text(answer, key), error.where)
-    shorn = _error_without(key, call, answer) or error
-    return type(error)(_scrubbed(str(shorn), key), shorn.where)
-
-
-def without_key(error: DecodeError, key: Secret | None) -> DecodeError:
-    """Return an error whose answer is gone, with the API key struck from its sentence, whole or cut at its end."""
-    text = _scrubbed(str(error), key)
-    begins = text.find(key.reveal()[:_PIECE_OF_KEY]) if key is not None else -1
-    return type(error)(text if begins < 0 else f"{text[:begins]}****", error.where)
-
-
-def _error_without(key: Secret | None, call: Call[T], answer: HttpAnswer) -> DecodeError | None:
-    # Sentences hold cut pieces of the body, in which half a key would not be found: read once more without it.
-    if key is None or key.reveal().encode() not in answer.body:
-        return None
-    try:
-        call.read(answer.body.replace(key.reveal().encode(), b"****"), answer.header("Content-Type"))
-    except DecodeError as error:
-        return error
-    return None
+    return without_key(error, key)
 
 
 def _foreign_text(answer: HttpAnswer, key: Secret | None) -> str:
     # Struck out before it is cut: half a key would not be found.
-    text = _scrubbed(answer.body[:_READ].decode("utf-8", "replace"), key)
+    text = scrubbed(answer.body[:_READ].decode("utf-8", "replace"), key)
     title = _TITLE.search(text)
     start = (title.group(1) if title else text).strip()
     shape = "title" if title else "first characters"
@@ -122,10 +102,6 @@ def _foreign_text(answer: HttpAnswer, key: Secret | None) -> str:
         f"The server answered {answer.status} with text that is not JSON ({shape}: "
         f"{quoted(start)}). It may be a proxy or a login page; try again or check the address."
     )
-
-
-def _scrubbed(text: str, key: Secret | None) -> str:
-    return text.replace(key.reveal(), "****") if key is not None else text
 
 
 def _standard_reason(status: int) -> str:

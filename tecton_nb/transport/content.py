@@ -8,6 +8,8 @@ from typing import Final
 
 from ..exceptions import DecodeError, ResponseTooLargeError, quoted
 
+# Largest body read, packed and unpacked alike.
+MAX_BODY_BYTES: Final = 16 * 2**20
 _STEP: Final = 64 * 1024
 # zlib's own numbering: 16 + 15 reads a gzip header, 15 a zlib header, -15 none.
 _WINDOWS: Final = {"gzip": (31,), "x-gzip": (31,), "deflate": (15, -15)}

@@ -9,13 +9,12 @@ import weakref
 from collections.abc import Callable
 from concurrent.futures import Future
 from types import TracebackType
-from typing import Final, Self
+from typing import Self
 
+from .content import MAX_BODY_BYTES
 from .loop import Exchange, Loop, Outcome, closed
 from .messages import HttpAnswer, HttpRequest
 from .transfer import trusted_authorities
-
-MAX_BODY_BYTES: Final = 16 * 2**20
 
 
 class AnswerFuture(Future[HttpAnswer]):
@@ -51,7 +50,7 @@ class Engine:
     Parameters
     ----------
     max_in_flight
-        How many requests are on the wire at once; the others wait in a queue.
+        How many requests are on the wire at once, besides what is reserved; the others wait in a queue.
     max_body_bytes
         Largest answer read, packed and unpacked alike.
     ca_bundle
@@ -116,11 +115,16 @@ class Engine:
         loop.post(exchange)
         return exchange
 
-    def allow(self, in_flight: int) -> None:
-        """Let at least so many requests be on the wire at once from now on."""
-        self.max_in_flight = max(self.max_in_flight, in_flight)
-        if self._loop is not None:
-            self._loop.max_in_flight = self.max_in_flight
+    def reserve(self, in_flight: int) -> None:
+        """Let so many more requests be on the wire at once, until `release`: no run queues behind another one's."""
+        with self._lock:
+            self.max_in_flight += in_flight
+            if self._loop is not None:
+                self._loop.max_in_flight = self.max_in_flight
+
+    def release(self, in_flight: int) -> None:
+        """Take back what `reserve` allowed; what is on the wire beyond it ends as it likes."""
+        self.reserve(-in_flight)
 
     def close(self) -> None:
         """Stop the thread and close every connection; what is still pending fails."""

@@ -21,17 +21,16 @@ from ..exceptions import (
     ConnectionFailedError,
     DeadlineExceededError,
     ProtocolError,
-    ResponseTooLargeError,
     TectonError,
     full_stop,
     shown,
 )
-from .content import packing, unpacked
+from .content import MAX_BODY_BYTES, packing, too_large, unpacked
 from .httpx_face import TIMING_EXTENSION, KeyAuth
 from .messages import HttpAnswer, HttpRequest, Timing
+from .scrub import scrubbed, without_key
 
 Ended: TypeAlias = "Callable[[HttpAnswer | BaseException], None]"
-MAX_BODY_BYTES = 16 * 2**20
 # httpx would unpack whole pieces, a thousandfold, before anybody can count.
 _UNPACKED = ("Accept-Encoding", "identity")
 
@@ -64,49 +63,22 @@ def send(http: httpx.Client, request: HttpRequest, deadline_seconds: float = mat
     ConnectionFailedError, DeadlineExceededError, ProtocolError, ResponseTooLargeError
         If no answer could be read.
     """
-    started, body = _Started(), _Body(http, deadline_seconds)
-    built = _built(http, request)
     try:
-        response = http.send(built, auth=_auth(request), follow_redirects=False, stream=True)
-        try:
-            for chunk in () if response.is_stream_consumed else response.iter_raw():
-                body.add(chunk)
-        finally:
-            response.close()
-    except httpx.HTTPStatusError as refused:
-        return _answer(refused.response, _read_already(refused.response), started)
-    except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
-        raise _our_error(error, request) from error
-    except BaseException as error:
-        _take_frames_off(error)
-        raise
-    finally:
-        _take_key_off(built, request)
-    return _answer(response, _plain(response, body), started)
+        return _send(http, request, deadline_seconds)
+    except TectonError as error:
+        failed = without_key(error, request.key)
+    # Raised out here: the first error and the frames behind it hold the answer as it came.
+    raise failed
 
 
 async def send_async(http: httpx.AsyncClient, request: HttpRequest, deadline_seconds: float = math.inf) -> HttpAnswer:
     """Send one request through the asynchronous client; as `send`."""
-    started, body = _Started(), _Body(http, deadline_seconds)
-    built = _built(http, request)
     try:
-        response = await http.send(built, auth=_auth(request), follow_redirects=False, stream=True)
-        try:
-            if not response.is_stream_consumed:
-                async for chunk in response.aiter_raw():
-                    body.add(chunk)
-        finally:
-            await response.aclose()
-    except httpx.HTTPStatusError as refused:
-        return _answer(refused.response, _read_already(refused.response), started)
-    except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
-        raise _our_error(error, request) from error
-    except BaseException as error:
-        _take_frames_off(error)
-        raise
-    finally:
-        _take_key_off(built, request)
-    return _answer(response, _plain(response, body), started)
+        return await _send_async(http, request, deadline_seconds)
+    except TectonError as error:
+        failed = without_key(error, request.key)
+    # Raised out here: the first error and the frames behind it hold the answer as it came.
+    raise failed
 
 
 class ThreadLane:
@@ -152,12 +124,59 @@ class LoopLane:
 
 def _told(future: Future[HttpAnswer], ended: Ended) -> Cancellable:
     def tell(done: Future[HttpAnswer]) -> None:
-        # Whoever cancelled it knows.
-        if not done.cancelled():
+        if done.cancelled():
+            # A run that cancels does not listen any more; a task may also be cancelled elsewhere, or cancel itself.
+            ended(ConnectionFailedError("The request was cancelled before its answer came. Ask again for the row."))
+        else:
             ended(done.exception() or done.result())
 
     future.add_done_callback(tell)
     return future
+
+
+def _send(http: httpx.Client, request: HttpRequest, deadline_seconds: float) -> HttpAnswer:
+    started, body = _Started(), _Body(http, deadline_seconds)
+    built = _built(http, request)
+    try:
+        response = http.send(built, auth=_auth(request), follow_redirects=False, stream=True)
+        try:
+            for chunk in () if response.is_stream_consumed else response.iter_raw():
+                body.add(chunk)
+        finally:
+            response.close()
+    except httpx.HTTPStatusError as refused:
+        return _answer(refused.response, _read_already(refused.response), started)
+    except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
+        raise _our_error(error, request) from error
+    except BaseException as error:
+        _take_frames_off(error)
+        raise
+    finally:
+        _take_key_off(built, request)
+    return _answer(response, _plain(response, body), started)
+
+
+async def _send_async(http: httpx.AsyncClient, request: HttpRequest, deadline_seconds: float) -> HttpAnswer:
+    started, body = _Started(), _Body(http, deadline_seconds)
+    built = _built(http, request)
+    try:
+        response = await http.send(built, auth=_auth(request), follow_redirects=False, stream=True)
+        try:
+            if not response.is_stream_consumed:
+                async for chunk in response.aiter_raw():
+                    body.add(chunk)
+        finally:
+            await response.aclose()
+    except httpx.HTTPStatusError as refused:
+        return _answer(refused.response, _read_already(refused.response), started)
+    except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
+        raise _our_error(error, request) from error
+    except BaseException as error:
+        _take_frames_off(error)
+        raise
+    finally:
+        _take_key_off(built, request)
+    return _answer(response, _plain(response, body), started)
 
 
 class _Started:
@@ -167,6 +186,10 @@ class _Started:
 
 
 class _Body(bytearray):
+    def __repr__(self) -> str:
+        # It may repeat the key: tracebacks may show locals.
+        return f"_Body of {len(self):,} bytes"
+
     def __init__(self, http: httpx.Client | httpx.AsyncClient, deadline_seconds: float) -> None:
         super().__init__()
         read = http.timeout.read
@@ -178,7 +201,7 @@ class _Body(bytearray):
         if perf_counter() > self._end:
             raise DeadlineExceededError(f"No complete answer within {self._seconds:g} s.")
         if len(self) > MAX_BODY_BYTES:
-            raise ResponseTooLargeError(f"The answer is larger than {MAX_BODY_BYTES // 2**20} MiB; reading stopped.")
+            raise too_large(MAX_BODY_BYTES)
 
 
 def _built(http: httpx.Client | httpx.AsyncClient, request: HttpRequest) -> httpx.Request:
@@ -244,9 +267,10 @@ def _answer(response: httpx.Response, body: bytes, started: _Started) -> HttpAns
 
 
 def _our_error(error: Exception, request: HttpRequest) -> TectonError:
-    _take_frames_off(error)
     host = httpx.URL(request.url).host
-    said = f" ({full_stop(shown(error, 200)).rstrip('.')})" if str(error) else ""
+    # Before it is cut: half a key is harder to find.
+    text = scrubbed(str(error), request.key)
+    said = f" ({full_stop(shown(text, 200)).rstrip('.')})" if text else ""
     if isinstance(error, httpx.TimeoutException):
         return DeadlineExceededError(f"{host} did not answer within the time-out of the httpx client{said}.")
     if isinstance(error, httpx.RemoteProtocolError | httpx.LocalProtocolError | httpx.DecodingError):

@@ -20,6 +20,7 @@ import pycurl
 from ..exceptions import ConnectionFailedError, InputError, TectonError
 from .failures import DEADLINE, is_broken
 from .messages import HttpAnswer, HttpRequest
+from .scrub import without_key
 from .transfer import Transfer
 from .watch import READ, new_watch
 
@@ -74,7 +75,7 @@ class Exchange:
         """Tell the outcome, once."""
         if not self.is_over:
             self.is_over = True
-            self.ended(outcome)
+            self.ended(outcome if isinstance(outcome, HttpAnswer) else without_key(outcome, self.request.key))
 
 
 class Loop:

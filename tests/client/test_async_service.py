@@ -131,6 +131,25 @@ async def test_deadline_holds_through_the_user_s_own_async_client():
     assert batch.to_pandas()["v.text"][0] == "a"
 
 
+async def test_request_cancelled_by_somebody_else_costs_its_row_only():
+    """A task of the user's client that is cancelled elsewhere fails its row; the run goes on and ends."""
+
+    def plan(request: httpx.Request) -> httpx.Response:
+        if b'"bad"' in request.content:
+            raise asyncio.CancelledError
+        return _plan(request)
+
+    async with httpx.AsyncClient(transport=httpx.MockTransport(plan)) as own:
+        client = tnb.AsyncTectonClient("https://x.tecton.ai", KEY, "prod", client=own)
+        service = await client.feature_service("s")
+        async with asyncio.timeout(20):
+            batch = await service.get_features_batch([{"k": "a"}, {"k": "bad"}, {"k": "c"}])
+
+    assert batch.to_pandas()["v.text"].fillna("none").tolist() == ["a", "none", "c"]
+    assert batch.errors()["exception"].tolist() == ["ConnectionFailedError"]
+    assert "was cancelled" in batch.errors()["message"].iloc[0]
+
+
 async def test_cancelled_batch_ends_its_requests(canned):
     """Cancelling the task of a batch returns at once, and the next call works."""
     entered = asyncio.Event()

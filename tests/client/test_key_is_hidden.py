@@ -14,6 +14,7 @@ from types import FunctionType, MethodType
 import httpx
 import pytest
 from canned import KEY, Reply, typed, vector
+from fault_server import answer
 
 import tecton_nb as tnb
 from tecton_nb.connect import settings_path
@@ -285,6 +286,68 @@ def test_key_that_a_sentence_would_cut_in_two_is_struck_out(ours, body):
         client.get_features(feature_service_name="s", join_key_map={"k": "a"})
 
     assert CANARY[:8] not in str(caught.value)
+
+
+CUT = {
+    "int64 far into its text": ("x" * 60 + KEY, "int64"),
+    "list for a string": (["x" * 52 + KEY], "string"),
+    "list that ends in the key": (["x" * 40, KEY], "int64"),
+}
+
+
+@pytest.mark.parametrize(("value", "data_type"), CUT.values(), ids=CUT.keys())
+def test_piece_of_the_key_in_place_of_a_value_is_struck_from_the_row_s_error(service, value, data_type):
+    """However a sentence cuts a value that holds the key, no more than 3 characters of the key are in it."""
+    found = service(vector([value], typed("v.n", data_type)), [typed("v.n", data_type)], KEYS)
+
+    message = found.get_features_batch([{"k": "a"}]).errors()["message"].iloc[0]
+
+    assert "****" in message
+    assert KEY[:4] not in message
+
+
+RAW = {
+    "greeting": f"SSH-2.0-{KEY}\r\n".encode(),
+    "greeting cut by us": f"{PADDING}{KEY}\r\n".encode(),
+    "header that is none": f"HTTP/1.1 200 OK\r\n{KEY} x\r\n\r\n".encode(),
+    "transfer encoding": f"HTTP/1.1 200 OK\r\nTransfer-Encoding: {KEY}\r\n\r\n".encode(),
+    "content encoding": f"HTTP/1.1 200 OK\r\nContent-Encoding: {KEY}\r\nContent-Length: 2\r\n\r\n{{}}".encode(),
+    "length": f"HTTP/1.1 200 OK\r\nContent-Length: {KEY}\r\n\r\n{{}}".encode(),
+}
+
+
+def _shows_no_key(error: BaseException) -> bool:
+    shown = _all_that_tools_show(error).lower()
+    return KEY[:4].lower() not in shown and KEY.encode() not in pickle.dumps(error)
+
+
+@pytest.mark.parametrize("raw", RAW.values(), ids=RAW.keys())
+@pytest.mark.parametrize("is_own", [False, True], ids=["engine", "httpx"])
+def test_answer_that_is_not_http_brings_no_key_into_an_error(serve, raw, is_own):
+    """Whatever answers in place of the server and repeats the key, no error and no cause of one shows it."""
+    server = serve([{"send": raw}, {"close": True}])
+
+    with httpx.Client() as own:
+        client = tnb.TectonClient(server.url, KEY, "prod", client=own if is_own else None)
+        with client, pytest.raises(TectonError) as caught:
+            client.get_features(feature_service_name="s", join_key_map={"k": "a"})
+
+    assert _shows_no_key(caught.value)
+
+
+@pytest.mark.parametrize("raw", RAW.values(), ids=RAW.keys())
+@pytest.mark.parametrize("is_own", [False, True], ids=["engine", "httpx"])
+def test_answer_that_is_not_http_brings_no_key_into_the_table_of_errors(serve, raw, is_own):
+    """The same holds for the rows of a batch."""
+    metadata = Reply({"inputJoinKeys": KEYS, "featureValues": ECHO}).content()
+    refusal = [{"send": raw}, {"close": True}]
+    server = serve(lambda asked: [answer(metadata)] if asked.operation == "metadata" else refusal)
+
+    with httpx.Client() as own, tnb.TectonClient(server.url, KEY, "prod", client=own if is_own else None) as client:
+        batch = client.feature_service("s").get_features_batch([{"k": "a"}])
+
+    assert len(batch.errors()) == 1
+    assert KEY[:4].lower() not in str(batch.errors().to_dict()).lower()
 
 
 def test_key_in_place_of_a_value_is_struck_from_the_row_s_error(service):

@@ -8,8 +8,8 @@ B1   429 and 503 with Retry-After, in seconds and as a date, by a clock that is 
      test_every_worker_waits_as_long_as_the_server_asks, test_header_of_the_corpus_is_read_as_it_says,
      test_date_is_read_by_the_servers_own_clock, test_no_request_starts_in_a_pause
 B2   Retry-After beyond a minute, or absurd
-     test_wait_that_nobody_would_want_ends_the_row_at_once,
-     test_wait_up_to_the_cap_is_kept_and_a_longer_one_ends_the_row
+     test_wait_that_nobody_would_want_ends_the_run_at_once, test_wait_over_the_cap_ends_the_run,
+     test_wait_up_to_the_cap_is_kept_and_a_longer_one_ends_the_run
 B3   502, 503 and 504 with JSON, a page or nothing
      test_server_that_is_busy_for_a_moment_costs_no_row, test_status_decides_the_cause_whatever_the_body_is
 B4   500

@@ -54,16 +54,48 @@ def test_every_worker_waits_as_long_as_the_server_asks(far, take, refusal, secon
     assert counts.asked["100"] == 2
 
 
+def test_pause_holds_back_the_other_calls_of_the_client(far, take):
+    """A call that begins while a job of the same client was asked to wait, waits with it."""
+    server = far(Features(by_key={1: ([status(429, "Retry-After: 2")], None)}))
+    service = take(server)
+
+    job = service.start_features_batch(rows(2), concurrency=1, rows_per_call=1)
+    while not server.counts().faults["429"]:
+        job.progress()
+    while not job.partial().report.pause_seconds:
+        job.progress()
+    other = service.get_features_batch(rows(3, start=10), rows_per_call=1)
+    job.result(30)
+
+    assert min(_starts_after_refusal(server.counts())) >= 2 - 0.01
+    assert other.report.pause_seconds > 0
+    assert not other.report.failures
+
+
+def test_slow_job_takes_no_place_from_another_call(far, take):
+    """Rows of a job that hang do not make a call of the same client queue: each has the places that it asked for."""
+    held = [{"sleep": 3.0}, {"right": 1}]
+    server = far(Features(by_key={key: [held] for key in range(48)}))
+    service = take(server)
+
+    job = service.start_features_batch(rows(24), concurrency=24, rows_per_call=1)
+    service.get_features_batch(rows(24, start=24), concurrency=24, rows_per_call=1)
+    job.result(30)
+
+    assert server.counts().most_in_flight == 48
+
+
 @pytest.mark.parametrize("value", ["61", "3600", "99999999999999999999", "Fri, 31 Dec 2100 23:59:59 GMT"])
-def test_wait_that_nobody_would_want_ends_the_row_at_once(serve, take, value):
-    """A Retry-After beyond a minute is told and not waited for; the other rows go on."""
+def test_wait_that_nobody_would_want_ends_the_run_at_once(serve, take, value):
+    """A Retry-After beyond a minute is told and not waited for: the host is asked for nothing more."""
     server = serve(Features(by_key={1: ([status(503, f"Retry-After: {value}")],)}))
 
-    batch = take(server).get_features_batch(rows(4), rows_per_call=1)
+    batch = take(server).get_features_batch(rows(40), concurrency=1, rows_per_call=1)
 
-    assert missing_rows(batch.to_pandas()) == [1]
-    assert "asks to come back in" in batch.errors()["message"].iloc[0]
-    assert server.counts().asked == {"0": 1, "1": 1, "2": 1, "3": 1}
+    assert missing_rows(batch.to_pandas()) == list(range(1, 40))
+    assert batch.errors()["message"].str.contains("asks to come back in").all()
+    assert set(batch.errors()["exception"].iloc[1:]) == {"BatchStoppedError"}
+    assert server.counts().asked == {"0": 1, "1": 1}
     assert batch.report.pause_seconds == 0
 
 

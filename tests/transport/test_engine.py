@@ -28,7 +28,8 @@ from tecton_nb.exceptions import (
     ResponseTooLargeError,
     SettingsError,
 )
-from tecton_nb.transport.engine import MAX_BODY_BYTES, Engine
+from tecton_nb.transport.content import MAX_BODY_BYTES
+from tecton_nb.transport.engine import Engine
 from tecton_nb.transport.messages import HttpRequest
 from tecton_nb.transport.reply import ABORT, Reply
 from tecton_nb.transport.secret import Secret
@@ -422,6 +423,22 @@ def test_requests_beyond_the_limit_wait_in_a_queue(serve):
     counts = server.counts()
     assert (counts.requests, counts.most_in_flight) == (30, 3)
     assert counts.connections <= 6
+
+
+def test_reserved_places_add_up_and_are_given_back(serve):
+    """Each run that reserves places has them beside those of the others, and takes none of them with it."""
+    server = serve(lambda received: [{"sleep": 0.01}, answer(received.body)])
+    most = []
+    with Engine(max_in_flight=1) as engine:
+        for change in (lambda: engine.reserve(2), lambda: engine.reserve(3), lambda: engine.release(2)):
+            change()
+            server.forget()
+            wait([engine.submit(_post(server), deadline_seconds=20) for _ in range(30)])
+            most.append(server.counts().most_in_flight)
+        engine.release(3)
+
+    assert most == [3, 6, 4]
+    assert engine.max_in_flight == 1
 
 
 # Size and packing

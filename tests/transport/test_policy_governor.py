@@ -22,7 +22,7 @@ from tecton_nb.exceptions import (
     TectonError,
     UnauthorizedError,
 )
-from tecton_nb.transport.policy import Cause, GiveUp, Governor, Retry, RetryQuota, Stop
+from tecton_nb.transport.policy import Cause, GiveUp, Governor, Pause, Retry, RetryQuota, Stop
 
 RESET = ConnectionFailedError("Cannot reach x: reset. Try again.")
 STALL = DeadlineExceededError("No complete answer from x.")
@@ -188,6 +188,28 @@ def test_retry_after_pauses_every_start():
     assert governor.report().pause_seconds == 20.0
 
 
+def test_pauses_that_overlap_are_counted_once():
+    """The report's pause is time, not a sum of headers."""
+    governor = _governor()
+    for now, seconds in ((0.0, 10), (1.0, 2), (5.0, 10), (100.0, 1)):
+        governor.failed(now, governor.started(now), http_error(429), answer_of(429, ("Retry-After", str(seconds))))
+
+    assert governor.report().pause_seconds == 16
+
+
+def test_pause_holds_for_every_run_of_the_client():
+    """What one run was asked to wait holds back the others too, and the report of each says for how long."""
+    pause = Pause()
+    told, other, later = (_governor(pause=pause) for _ in range(3))
+
+    told.failed(1.0, told.started(0.0), http_error(429), answer_of(429, ("Retry-After", "20")))
+
+    assert other.wait_before_start(5.0) == 16.0
+    assert other.wait_before_start(21.0) == 0.0
+    assert later.wait_before_start(30.0) == 0.0
+    assert [each.report().pause_seconds for each in (told, other, later)] == [20.0, 16.0, 0.0]
+
+
 def test_rate_and_pause_hold_together():
     """The longer of the two counts, and only time that the rate alone takes is the rate's."""
     governor = _governor(requests_per_second=0.1)
@@ -221,6 +243,21 @@ def test_error_that_every_row_would_meet_stops_the_run(error):
     assert isinstance(governor.failed(0.3, other, http_error(503)), GiveUp)
     assert governor.report().is_stopped
     assert governor.report().stop_reason == str(verdict.rest)
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_wait_over_the_cap_ends_the_run(status):
+    """A host that asks everybody to stay away for an hour gets no more than what is under way; each row says when."""
+    answer = answer_of(status, ("Retry-After", "3600"))
+
+    world = World(_governor(concurrency=8), always(0.02, http_error(status), answer)).run(10_000)
+
+    assert len(world.starts) == 8
+    assert len(world.errors) == 10_000
+    assert all("asks to come back in 3,600 s (60 min)" in str(error) for error in world.errors.values())
+    assert str(world.errors[9_999]).startswith("Not asked for, because the server asks to come back in")
+    assert world.governor.report().pause_seconds == 0.0
+    assert not world.governor.report().retries
 
 
 def test_wrong_key_costs_no_more_requests_than_are_in_flight():

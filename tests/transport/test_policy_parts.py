@@ -429,15 +429,6 @@ def test_pause_lasts_until_the_latest_time_asked_for(asked):
     assert pause.wait(until - 1e-12) == 0
 
 
-def test_pauses_that_overlap_are_counted_once():
-    """The report's pause is time, not a sum of headers."""
-    pause = Pause()
-    for now, seconds in ((0.0, 10.0), (1.0, 2.0), (5.0, 10.0), (100.0, 1.0)):
-        pause.hold(now, seconds)
-
-    assert pause.seconds == 16
-
-
 # Sleep
 
 

@@ -15,9 +15,9 @@ from policy_world import BEGAN, answer_of, http_error
 
 from tecton_nb.transport.policy import (
     RETRY_AFTER_CAP_SECONDS,
-    GiveUp,
     Governor,
     Retry,
+    Stop,
     retry_after_seconds,
     wait_asked_for,
 )
@@ -119,13 +119,13 @@ def test_received_time_includes_the_transfer():
     assert wait_asked_for(late) == 30
 
 
-def test_wait_up_to_the_cap_is_kept_and_a_longer_one_ends_the_row():
+def test_wait_up_to_the_cap_is_kept_and_a_longer_one_ends_the_run():
     """Sixty seconds are waited; a second more is not."""
     kept, over = _verdict("60"), _verdict("61")
 
     assert isinstance(kept, Retry)
     assert 60 <= kept.after_seconds <= 60.1
-    assert isinstance(over, GiveUp)
+    assert isinstance(over, Stop)
 
 
 @pytest.mark.parametrize(
@@ -140,16 +140,17 @@ def test_wait_up_to_the_cap_is_kept_and_a_longer_one_ends_the_row():
     ],
 )
 def test_error_of_a_wait_over_the_cap_says_when_to_come_back(value, words):
-    """The row fails at once with the server's error, and its sentence has the time."""
+    """The row fails at once with the server's error, the run ends, and the sentences of both have the time."""
     governor, error = Governor(random.Random(1)), http_error(429)
 
     verdict = governor.failed(0.0, governor.started(0.0), error, answer_of(429, ("Retry-After", value)))
 
-    assert isinstance(verdict, GiveUp)
+    assert isinstance(verdict, Stop)
     assert type(verdict.error) is type(error)
     assert error.sentence is None
     assert str(verdict.error).startswith("The server answered 429 X. ")
     assert words in str(verdict.error)
+    assert words.removeprefix("It ") in str(verdict.rest)
     assert str(verdict.error).endswith("Run again then for the rows that are missing.")
     assert verdict.error.retry_after_seconds == float(min(float(value), 1e9))
 

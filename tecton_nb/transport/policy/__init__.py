@@ -6,7 +6,7 @@
 from .causes import MOST_ATTEMPTS, RULES, Cause, Rule, classify
 from .concurrency import Concurrency, most_at_once
 from .governor import RETRY_AFTER_CAP_SECONDS, Attempt, GiveUp, Governor, Retry, Stop
-from .pacing import RateGate
+from .pacing import Pause, RateGate
 from .quota import RetryQuota
 from .report import PolicyReport
 from .retry_after import retry_after_seconds, wait_asked_for
@@ -21,6 +21,7 @@ __all__ = [
     "Concurrency",
     "GiveUp",
     "Governor",
+    "Pause",
     "PolicyReport",
     "RateGate",
     "Retry",

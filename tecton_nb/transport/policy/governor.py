@@ -97,8 +97,8 @@ class Governor:
         Requests in flight at most, or ``"auto"``.
     requests_per_second
         Requests started at most in any second; `None` for no limit.
-    quota
-        That of the client, shared by its runs.
+    quota, pause
+        Those of the client, shared by its runs, which all read one clock.
     shares
         Among how many runs at once both limits are divided, each followed by others; `None` for a run by itself.
     """
@@ -110,6 +110,7 @@ class Governor:
         concurrency: int | Literal["auto"] = "auto",
         requests_per_second: float | None = None,
         quota: RetryQuota | None = None,
+        pause: Pause | None = None,
         shares: int | None = None,
     ) -> None:
         self.in_flight = 0
@@ -119,7 +120,8 @@ class Governor:
         self._gate = RateGate.of(requests_per_second, shares)
         self._quota = quota or RetryQuota()
         self._breaker = Breaker()
-        self._pause = Pause()
+        self._pause = pause or Pause()
+        self._paused_until = float("-inf")
         self._watch = SleepWatch()
         self._tally = Tally()
         self._timeline = Timeline()
@@ -148,7 +150,7 @@ class Governor:
         self.look(now)
         if self.stopped is not None or self.in_flight >= self._concurrency.limit:
             return None
-        pause = self._pause.wait(now)
+        pause = self._wait_for_pause(now)
         if self._gate is None:
             return pause
         rate = self._gate.wait(now)
@@ -204,13 +206,17 @@ class Governor:
         cause = self._cause(attempt, error, answer)
         self._tally.failures[cause] += 1
         self._learn(now, attempt, cause)
+        asked = _wait_asked_for(error, answer) if RULES[cause].retries else 0.0
+        is_too_long = asked > RETRY_AFTER_CAP_SECONDS
+        told = _come_back_later(error, asked) if is_too_long else error
         if self.stopped is not None:
-            return GiveUp(error, cause)
-        reason = self._reason_to_stop(RULES[cause])
+            return GiveUp(told, cause)
+        # Every other row would be told the same, and the host has asked for peace.
+        reason = f"the server {_later(asked)}" if is_too_long else self._reason_to_stop(RULES[cause])
         if reason:
             self.stopped = BatchStoppedError(f"Not asked for, because {reason} The error was: {full_stop(str(error))}")
-            return Stop(error, cause, self.stopped)
-        return self._verdict(now, attempt, cause, error, _wait_asked_for(error, answer))
+            return Stop(told, cause, self.stopped)
+        return self._verdict(now, attempt, cause, error, asked)
 
     def report(self) -> PolicyReport:
         """Return what was done until now."""
@@ -222,13 +228,21 @@ class Governor:
             quota_left=self._quota.left,
             refused_by_quota=tally.refused_by_quota,
             backoff_seconds=tally.backoff_seconds,
-            pause_seconds=self._pause.seconds,
+            pause_seconds=tally.pause_seconds,
             rate_wait_seconds=tally.rate_wait_seconds,
             asleep_seconds=self._watch.seconds,
             is_stopped=self.stopped is not None,
             stop_reason=str(self.stopped or ""),
             concurrency=self._timeline.samples(),
         )
+
+    def _wait_for_pause(self, now: float) -> float:
+        # Whichever run of the client was asked for it.
+        begins, until = max(now, self._paused_until), self._pause.until
+        if until > begins:
+            self._tally.pause_seconds += until - begins
+            self._paused_until = until
+        return self._pause.wait(now)
 
     def _ended(self, now: float) -> None:
         self.look(now)
@@ -258,12 +272,8 @@ class Governor:
             return f"{self._breaker.reason}. Check the feature server and run again for the rows that are missing."
         return ""
 
-    def _verdict(
-        self, now: float, attempt: Attempt, cause: Cause, error: TectonError, asked: float | None
-    ) -> Retry | GiveUp:
+    def _verdict(self, now: float, attempt: Attempt, cause: Cause, error: TectonError, asked: float) -> Retry | GiveUp:
         rule, causes = RULES[cause], (*attempt.causes, cause)
-        if rule.retries and asked is not None and asked > RETRY_AFTER_CAP_SECONDS:
-            return GiveUp(_come_back_later(error, asked), cause)
         if causes.count(cause) > rule.retries or _failures(causes) >= MOST_ATTEMPTS:
             return GiveUp(error, cause)
         if not self._quota.take(rule.cost):
@@ -271,13 +281,14 @@ class Governor:
             return GiveUp(error, cause)
         return self._retry(now, causes, rule.cost, asked)
 
-    def _retry(self, now: float, causes: tuple[Cause, ...], cost: int, asked: float | None) -> Retry:
+    def _retry(self, now: float, causes: tuple[Cause, ...], cost: int, asked: float) -> Retry:
         backoff = 0.0 if causes[-1] is Cause.ASLEEP else backoff_seconds(_failures(causes), self._rng)
         if asked:
             self._pause.hold(now, asked)
+            self._wait_for_pause(now)
         self._tally.backoff_seconds += backoff
         self._tally.retries[causes[-1]] += 1
-        return Retry((asked or 0.0) + backoff, causes[-1], causes, cost)
+        return Retry(asked + backoff, causes[-1], causes, cost)
 
     def _note_limit(self, now: float) -> None:
         limit = self._concurrency.limit
@@ -297,21 +308,25 @@ def _failures(causes: tuple[Cause, ...]) -> int:
     return len(causes) - causes.count(Cause.ASLEEP)
 
 
-def _wait_asked_for(error: TectonError, answer: HttpAnswer | None) -> float | None:
+def _wait_asked_for(error: TectonError, answer: HttpAnswer | None) -> float:
     if answer is not None:
-        return wait_asked_for(answer)
-    return error.retry_after_seconds if isinstance(error, TectonHttpException) else None
+        return wait_asked_for(answer) or 0.0
+    return (error.retry_after_seconds if isinstance(error, TectonHttpException) else None) or 0.0
 
 
 def _come_back_later(error: TectonError, seconds: float) -> TectonError:
     later = copy.copy(error)
     if isinstance(error, TectonHttpException) and isinstance(later, TectonHttpException):
         later.retry_after_seconds = seconds
-        later.sentence = (
-            f"{error} It asks to come back in {_span(seconds)}, longer than the {RETRY_AFTER_CAP_SECONDS:g} s "
-            "that a run waits. Run again then for the rows that are missing."
-        )
+        later.sentence = f"{error} It {_later(seconds)}"
     return later
+
+
+def _later(seconds: float) -> str:
+    return (
+        f"asks to come back in {_span(seconds)}, longer than the {RETRY_AFTER_CAP_SECONDS:g} s that a run waits. "
+        "Run again then for the rows that are missing."
+    )
 
 
 def _span(seconds: float) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import threading
 from numbers import Real
 from typing import Final, Self
 
@@ -77,22 +78,28 @@ class RateGate:
 
 
 class Pause:
-    """Holds back every request to a host until the time it asked for."""
+    """Holds back every request to a host until the time it asked for.
+
+    One pause serves all runs of a client; it may be used from several threads at once.
+
+    Attributes
+    ----------
+    until
+        By the clock of the runs; minus infinity if there was no pause yet.
+    """
 
     def __init__(self) -> None:
-        self._until = float("-inf")
-        self.seconds = 0.0
+        self.until = float("-inf")
+        self._lock = threading.Lock()
 
     def hold(self, now: float, seconds: float) -> None:
         """Start nothing for so long from now; a longer pause that runs already stays."""
-        until = now + seconds
-        if until > self._until:
-            self.seconds += until - max(now, self._until)
-            self._until = until
+        with self._lock:
+            self.until = max(self.until, now + seconds)
 
     def wait(self, now: float) -> float:
         """Return how many seconds the next request has to wait; 0 if it may start."""
-        return _rounded(self._until - now)
+        return _rounded(self.until - now)
 
 
 class SleepWatch:

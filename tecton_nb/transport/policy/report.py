@@ -28,7 +28,7 @@ class PolicyReport:
     backoff_seconds
         All waits of single rows before a retry, added up.
     pause_seconds
-        How long the server asked for no request at all.
+        How long the server asked for no request at all, this run or another one of the client.
     rate_wait_seconds
         How long the rate limit alone held back the next request.
     asleep_seconds
@@ -62,6 +62,7 @@ class Tally:
     retries: Counter[Cause] = field(default_factory=Counter)
     refused_by_quota: int = 0
     backoff_seconds: float = 0.0
+    pause_seconds: float = 0.0
     rate_wait_seconds: float = 0.0
 
 
