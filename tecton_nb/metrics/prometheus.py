@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
 import re
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
@@ -39,6 +41,12 @@ _LARGEST = 2**28
 # Set on the series that carry the times of the samples instead of their values.
 _TIME_MARK = "tecton_nb_time"
 _LABEL = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*", re.ASCII)
+_HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", re.ASCII)
+_HEADER_VALUE = re.compile(r"(?! )[ -~]+(?<! )", re.ASCII)
+_BETWEEN_WORDS = re.compile(r"[\s,;=\"]+")
+# A word of a header that is shorter is no secret, and would be found within other words.
+_SHORTEST_SECRET = 4
+_SCHEMES = {"basic", "bearer", "digest", "token"}
 
 
 class PrometheusSource:
@@ -64,7 +72,7 @@ class PrometheusSource:
     SettingsError
         If the address is none.
     InputError
-        If `step` is no duration.
+        If `step` is no duration, or a header cannot be sent.
     """
 
     def __init__(
@@ -78,9 +86,11 @@ class PrometheusSource:
     ) -> None:
         self._url = _address(url, prefix)
         self._step_ms = duration_ms(step, "step")
-        self._secrets = tuple(value for value in (headers or {}).values() if value)
+        sent = dict(headers or {})
+        _check_headers(sent)
+        self._secrets = _secrets_of(sent, self._url)
         # No compression: a small answer could unpack to any size.
-        self._http = httpx.Client(headers={**(headers or {}), "Accept-Encoding": "identity"}, timeout=deadline_seconds)
+        self._http = httpx.Client(headers={**sent, "Accept-Encoding": "identity"}, timeout=deadline_seconds)
 
     def frame(self, metric: str, since: Moment = None, until: Moment = None, **labels: Label) -> pd.DataFrame:
         """Return the samples of a metric, as ``MetricsHistory.frame`` does; see ``columns.METRIC_HISTORY``.
@@ -170,7 +180,7 @@ class PrometheusSource:
         except httpx.TimeoutException:
             raise DeadlineExceededError(f"{self._told} did not answer in time. Ask for less, or try again.") from None
         except (httpx.HTTPError, httpx.InvalidURL) as error:
-            said = self._scrubbed(shown(error, 200)) or type(error).__name__
+            said = shown(self._scrubbed(str(error)), 200) or type(error).__name__
             raise ConnectionFailedError(
                 f"No answer from the {self._told[4:]}: {full_stop(said)} Check the address."
             ) from None
@@ -195,14 +205,15 @@ class PrometheusSource:
                 return said["data"]["result"]
             message = str(said.get("error", ""))
         except (ValueError, TypeError, KeyError, AttributeError):
-            message = body[:200].decode("utf-8", "replace")
-        message = self._scrubbed(message)
+            message = body.decode("utf-8", "replace")
+        # A secret that is cut in two would not be found any more.
+        message, reason = shown(self._scrubbed(message), 500), self._scrubbed(answer.reason_phrase)
         if answer.is_success:
             raise DecodeError(f"{self._told} answered what is no result of a range query: {quoted(message)}.")
         kind = HTTP_ERRORS.get(answer.status_code, TectonHttpException)
-        told = shown(f"{answer.status_code} {answer.reason_phrase}", 80)
-        sentence = f"{self._told} answered {full_stop(f'{told}: {shown(message, 500)}' if message else told)}"
-        raise kind(answer.status_code, answer.reason_phrase, message, sentence=sentence)
+        told = shown(f"{answer.status_code} {reason}", 80)
+        sentence = f"{self._told} answered {full_stop(f'{told}: {message}' if message else told)}"
+        raise kind(answer.status_code, reason, message, sentence=sentence)
 
     @property
     def _told(self) -> str:
@@ -223,6 +234,38 @@ def _address(url: str, prefix: str) -> httpx.URL:
         raise SettingsError(f"{quoted(url, 200)} is no address; write such as 'http://127.0.0.1:9090'.")
     path = f"{found.path.rstrip('/')}/{prefix.strip('/')}".rstrip("/")
     return found.copy_with(path=f"{path}/api/v1/query_range", query=None, fragment=None)
+
+
+def _check_headers(headers: Mapping[str, str]) -> None:
+    for name, value in headers.items():
+        # What is no name may be a secret in the wrong place.
+        told = quoted(name) if isinstance(name, str) and _HEADER.fullmatch(name) else None
+        if told is None:
+            raise InputError("A header has a name that cannot be sent; write such as 'Authorization'.")
+        if not isinstance(value, str) or not _HEADER_VALUE.fullmatch(value):
+            raise InputError(
+                f"The value of the header {told} cannot be sent (it is not shown). Write printable ASCII characters, "
+                "without spaces or line feeds around them."
+            )
+
+
+def _secrets_of(headers: Mapping[str, str], url: httpx.URL) -> tuple[str, ...]:
+    """Return what no sentence may hold, the longest first: values of headers, their words, a password."""
+    words = [word for value in headers.values() for word in _BETWEEN_WORDS.split(value)]
+    packed = base64.b64encode(f"{url.username}:{url.password}".encode()).decode() if url.userinfo else ""
+    long = [word for word in (*words, packed) if len(word) >= _SHORTEST_SECRET]
+    passwords = [url.password, *(_basic_password(value) for value in headers.values())]
+    found = {*headers.values(), *passwords, *(word for word in long if word.lower() not in _SCHEMES)}
+    return tuple(sorted(found - {""}, key=len, reverse=True))
+
+
+def _basic_password(value: str) -> str:
+    scheme, _, packed = value.partition(" ")
+    try:
+        told = base64.b64decode(packed, validate=True).decode() if scheme.lower() == "basic" else ""
+    except (binascii.Error, ValueError):
+        return ""
+    return told.partition(":")[2]
 
 
 def _lines_of(metric: str) -> dict[str, Described]:

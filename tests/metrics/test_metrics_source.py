@@ -184,6 +184,67 @@ def test_answer_that_is_none_is_told_without_the_secret(source, reply, error, wo
     assert "\n" not in sentence
 
 
+TOKEN = "CANARY-TOKEN-0123456789"
+
+
+@pytest.mark.parametrize(
+    ("headers", "reply"),
+    [
+        ({"Authorization": f"Bearer {TOKEN}"}, Reply({"error": f"bad token {TOKEN}"}, 401)),
+        ({"Authorization": f"Bearer {TOKEN}"}, Reply(b"x" * 190 + TOKEN.encode(), 401)),
+        ({"Authorization": f"Bearer {TOKEN}"}, Reply(b"", 401, reason=f"no {TOKEN}")),
+        ({"Authorization": f"Bearer {TOKEN}"}, Reply({"status": TOKEN, "error": f"[{TOKEN}]"})),
+        ({"Cookie": f"session={TOKEN}; path=/"}, Reply({"error": f"no session {TOKEN}"}, 403)),
+        ({"Authorization": "Basic bWU6Q0FOQVJZ"}, Reply({"error": "wrong password CANARY"}, 401)),
+    ],
+    ids=["token alone", "cut in two", "status line", "not an error", "cookie", "password"],
+)
+def test_part_of_a_header_is_told_by_no_error(canned, headers, reply):
+    """A server may repeat the token without its scheme, a cookie's value, or the password: none of it is shown."""
+    with (
+        PrometheusSource(canned(reply).url, headers=headers) as prometheus,
+        pytest.raises((TectonHttpException, DecodeError)) as caught,
+    ):
+        prometheus.frame("feature_server_utilization", START, START)
+
+    assert "CANAR" not in str(caught.value) + repr(caught.value)
+    assert "****" in str(caught.value)
+
+
+def test_scheme_and_short_words_stay_readable(canned):
+    """Only what can be a secret is hidden: a sentence of the server's is not torn to pieces."""
+    headers = {"Authorization": f"Bearer {TOKEN}", "X-Mode": "a b"}
+    reply = Reply({"error": "a Bearer token is needed"}, 401)
+
+    with (
+        PrometheusSource(canned(reply).url, headers=headers) as prometheus,
+        pytest.raises(UnauthorizedError, match="a Bearer token is needed"),
+    ):
+        prometheus.frame("feature_server_utilization", START, START)
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Authorization": f"Bearer {TOKEN}\n"},
+        {"Authorization": f" {TOKEN}"},
+        {"Authorization": f"{TOKEN} "},
+        {"Authorization": f"{TOKEN}é"},
+        {"Authorization": f"{TOKEN}\r\nX-Other: 1"},
+        {"Authorization": ""},
+        {"Authorization": TOKEN.encode()},
+        {f"Bearer {TOKEN}": "Authorization"},
+    ],
+)
+def test_header_that_cannot_be_sent_is_refused_without_its_value(headers):
+    """A line feed of a file, a space or an accent is told when the source is made, and the value is not shown."""
+    with pytest.raises(InputError, match=r"cannot be sent") as caught:
+        PrometheusSource("http://127.0.0.1:9", headers=headers)
+
+    assert "CANARY" not in str(caught.value)
+    assert caught.value.__context__ is None
+
+
 def test_answer_that_is_too_large_is_cut_short(source, monkeypatch):
     """A server that sends without end is stopped, and the sentence says what to do."""
     monkeypatch.setattr("tecton_nb.metrics.prometheus._LARGEST", 1_000)
