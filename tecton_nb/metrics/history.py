@@ -125,7 +125,8 @@ class MetricsHistory:
             Name of the metric, or of one of its lines such as ``feature_service_latency_count``.
         since, until
             First and last moment, both included: a time (naive is UTC) or a duration such as ``"24h"``
-            before the newest sample. `None` is the begin or the end of the history.
+            before the newest sample (before the newest scrape, if a sample claims to be from later).
+            `None` is the begin or the end of the history.
         labels
             Only series with these labels, such as ``feature_service_name="a"``, ``quantile=0.99`` or
             ``sample="count"``; a list means any of its values.
@@ -301,8 +302,8 @@ def _series_of_metric(connection: sqlite3.Connection, metric: str) -> list[Chose
 
 
 def _between(connection: sqlite3.Connection, since: Moment, until: Moment) -> tuple[int, int]:
-    newest = points.newest(connection)
-    end = None if newest is None else pd.Timestamp(newest, unit="ms", tz="UTC")
+    latest = points.latest(connection)
+    end = None if latest is None else pd.Timestamp(latest, unit="ms", tz="UTC")
     first, last = milliseconds(since, before=end), milliseconds(until, before=end)
     return EVER[0] if first is None else first, EVER[1] if last is None else last
 

@@ -81,8 +81,8 @@ class Recorder:
         self._series_ids = np.empty(0, np.int64)
         self._layouts: dict[bytes, int] = {}
         self._head_size = points.head_size(connection)
-        newest = points.newest(connection)
-        self._day = _NEVER if newest is None else newest // DAY
+        newest, latest = points.newest(connection), points.latest(connection)
+        self._day = _NEVER if latest is None else latest // DAY
         # By series: its newest sample, as far as that is known, and a time that none of its samples is newer than.
         size = len(self._ids) + 1
         self._newest = np.full(size, _NEVER, np.int64)

@@ -426,6 +426,29 @@ def test_future_time_of_one_sample_forgets_nothing(tmp_path):
         assert len(history.frame("other")) == 6
 
 
+@pytest.mark.parametrize("stamp", [4_102_444_800_000, 9_000_000_000_000_000], ids=["in 2100", "beyond all dates"])
+def test_future_time_of_one_sample_moves_no_duration(history, stamp):
+    """`since="60s"` counts back from the newest scrape, where another metric claims to be from a time to come."""
+    filled(history, range(5))
+    history.record(text_scrape(f"early 1 {stamp}\n", START + 5 * STEP))
+
+    assert history.frame("other", "60s")["timestamp"].tolist() == [START + i * STEP for i in (3, 4)]
+    assert history.wide("other", "60s").index.tolist() == [START + i * STEP for i in (3, 4)]
+
+
+def test_future_time_of_one_sample_ends_no_day_of_a_history_that_is_opened_again(tmp_path):
+    """After a sample from the year 2200 days still end, are forgotten when they are old, and not before."""
+    path = tmp_path / "metrics.db"
+    with MetricsHistory(path, keep="1d") as history:
+        history.record(scrape(0))
+        history.record(text_scrape("early 1 7258118400000\n", START + STEP))
+    with MetricsHistory(path, keep="1d") as history:
+        for i in range(1, 4):
+            history.record(scrape(i, at=START + i * DAY))
+
+        assert history.frame("other")["timestamp"].tolist() == [START + i * DAY for i in (2, 3)]
+
+
 def test_export_holds_to_the_rules_of_openmetrics(history, tmp_path):
     """The strict parser reads what is exported: types, help with the stage, every sample with its time.
 
