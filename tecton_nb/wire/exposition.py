@@ -18,7 +18,7 @@ from prometheus_client.samples import Timestamp
 
 from ..exceptions import ScrapeFormatError, quoted
 from .metrics_page import Family, Heading, Page, Sample, Series
-from .metrics_text import PARSER_ERRORS, LineError, read_text
+from .metrics_text import PARSER_ERRORS, LineError, check_length, read_text
 
 __all__ = [
     "CONTENT_TYPE",
@@ -186,6 +186,7 @@ class _Numbered:
     def __iter__(self) -> Iterator[str]:
         for line in self._lines:
             self.number += 1
+            check_length(line, self.number)
             yield line
 
 
@@ -193,6 +194,8 @@ def _read_openmetrics(page: str) -> Page:
     lines = _Numbered(page)
     try:
         return _page(list(text_fd_to_metric_families(lines)))  # type: ignore[no-untyped-call]
+    except LineError:
+        raise
     except PARSER_ERRORS as error:
         raise LineError(lines.number, str(error)) from None
 
