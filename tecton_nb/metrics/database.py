@@ -49,6 +49,8 @@ class Database:
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
+        # One file has one lock and one log, whichever link leads to it.
+        self._real = os.path.realpath(path)
         self._lock = threading.RLock()
         self._claim: sqlite3.Connection | None = None
         with self._in_words("open"):
@@ -71,7 +73,7 @@ class Database:
 
     def size_bytes(self) -> int:
         """Return the size of the file and of the log beside it."""
-        log = self.path.with_name(f"{self.path.name}-wal")
+        log = Path(f"{self._real}-wal")
         return self.path.stat().st_size + (log.stat().st_size if log.exists() else 0)
 
     def shrink(self) -> None:
@@ -91,7 +93,7 @@ class Database:
         if self._claim is not None:
             return
         with self._lock, self._in_words("write"):
-            claim = sqlite3.connect(f"{self.path}-recorder", timeout=0, check_same_thread=False, isolation_level=None)
+            claim = sqlite3.connect(f"{self._real}-recorder", timeout=0, check_same_thread=False, isolation_level=None)
             try:
                 # A lock that the system takes away when the process is gone.
                 claim.execute("BEGIN EXCLUSIVE")

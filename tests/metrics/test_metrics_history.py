@@ -514,6 +514,19 @@ def test_second_recorder_is_refused_while_reading_works(tmp_path):
         assert second.record(scrape(3)) == len(SERIES)
 
 
+def test_second_recorder_through_a_link_is_refused(tmp_path):
+    """A link is another name of the same file, which has one recorder all the same."""
+    path, link = tmp_path / "metrics.db", tmp_path / "elsewhere" / "link.db"
+    link.parent.mkdir()
+    link.symlink_to(path)
+    with MetricsHistory(path) as first, MetricsHistory(link) as second:
+        first.record(scrape(0))
+
+        with pytest.raises(SettingsError, match=r"Somebody records into .*link\.db' already"):
+            second.record(scrape(1))
+        assert second._database.size_bytes() == first._database.size_bytes()
+
+
 def test_history_that_is_dropped_lets_the_next_one_record(tmp_path):
     """Running a cell again replaces the history of before; the new one may record at once."""
     path = tmp_path / "metrics.db"
