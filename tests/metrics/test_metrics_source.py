@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -262,6 +264,37 @@ def test_silence_has_an_end(source, canned):
         pytest.raises(DeadlineExceededError, match="did not answer in time"),
     ):
         prometheus.frame("feature_server_utilization", START, START)
+
+
+def test_answer_in_drops_has_an_end(source, monkeypatch):
+    """The deadline is for the whole answer: one that comes piece by piece, each of them in time, ends as well."""
+    clock = itertools.count(step=40)
+    monkeypatch.setattr("tecton_nb.metrics.prometheus.time", SimpleNamespace(monotonic=lambda: next(clock)))
+
+    with pytest.raises(DeadlineExceededError, match="did not answer in time"):
+        source(Reply(b"x" * 2**20), deadline_seconds=60).frame("feature_server_utilization", START, START)
+
+
+def test_question_of_decades_is_refused_before_anything_is_asked(source):
+    """A begin in the year 2000 would be thousands of questions: the sentence says how many, and what to change."""
+    prometheus = source(matrix())
+
+    with pytest.raises(InputError, match=r"2\d,\d{3} questions .* steps of 15 s; at most 2,000 .* later `since`"):
+        prometheus.frame("feature_server_utilization", "2000-01-01", "2017-01-01")
+    assert prometheus.server.asked == []
+
+
+def test_longest_question_that_is_allowed_is_asked_whole(source, monkeypatch):
+    """The bound is on the questions that are really sent."""
+    monkeypatch.setattr("tecton_nb.metrics.prometheus._MOST_QUESTIONS", 2)
+    prometheus = source(matrix())
+    whole = timedelta(seconds=15) * 1_440
+
+    prometheus.frame("feature_server_utilization", START, START + whole * 2 - timedelta(seconds=15))
+
+    assert len(prometheus.server.asked) == 2
+    with pytest.raises(InputError, match=r"3 questions"):
+        prometheus.frame("feature_server_utilization", START, START + whole * 2)
 
 
 def test_nobody_there_is_told():
