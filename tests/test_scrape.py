@@ -42,7 +42,7 @@ def _dtypes(frame: pd.DataFrame) -> dict[str, str]:
     return {str(name): str(dtype) for name, dtype in frame.dtypes.items()}
 
 
-@pytest.mark.parametrize("page", [PAGE, "no_type_at_all 7\n", ""], ids=["full", "one line", "empty"])
+@pytest.mark.parametrize("page", [PAGE, "no_type_at_all 7\n", "# EOF\n"], ids=["full", "one line", "empty"])
 def test_dtypes_are_those_of_the_reference(page):
     """Whatever the page holds, the frame's columns and dtypes are those of columns.METRIC_SAMPLES."""
     assert _dtypes(_frame(page)) == columns.by_name(columns.METRIC_SAMPLES)
@@ -244,7 +244,7 @@ def test_services_are_discovered_from_labels():
 
 def test_frames_of_a_scrape_have_the_dtypes_of_the_reference():
     """Families and services are typed by columns.py, with and without rows."""
-    for page in (PAGE, ""):
+    for page in (PAGE, "# EOF\n"):
         scrape = parse_exposition(page)
 
         assert _dtypes(scrape.families()) == columns.by_name(columns.METRIC_FAMILIES)

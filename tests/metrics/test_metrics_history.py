@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from canned import Reply
 from histories import HEADINGS, SERIES, START, STEP, filled, scrape, text_scrape
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
-from tecton_nb import columns
+from tecton_nb import TectonClient, columns
 from tecton_nb.exceptions import (
     ConnectionFailedError,
     ForbiddenError,
@@ -280,6 +281,15 @@ def test_collecting_keeps_every_scrape_with_its_outcome(history):
     assert by_time.loc["ConnectionFailedError", "samples"] is pd.NA
     assert by_time.loc["ok", "new_samples"].tolist() == [len(SERIES)] * 2
     assert {str(n): str(t) for n, t in run.dtypes.items()} == columns.by_name(columns.METRIC_SCRAPES)
+
+
+def test_empty_answer_is_no_good_scrape(history, canned):
+    """A server that sends nothing at all is a failed scrape, and so a gap."""
+    with TectonClient(canned(Reply(b"", headers={"Content-Type": "text/plain"})).url, "CANARY-KEY") as client:
+        scrapes = history.collect(client, count=1)
+
+    assert scrapes["outcome"].tolist() == ["ScrapeFormatError"]
+    assert history.gaps()["failed_scrapes"].tolist() == [1]
 
 
 def test_interrupt_ends_collecting_in_good_order(history):
