@@ -203,7 +203,17 @@ def test_page_s_own_words_go_before_those_of_the_documents():
         ("Requests (Deprecated)", "Deprecated"),
         ("Requests. Release stage: Preview", "Preview"),
         ("Generally Available - requests", "GA"),
+        ("This metric is deprecated.", "Deprecated"),
+        ("This metric is deprecated and will be removed.", "Deprecated"),
+        ("Requests. It has been deprecated", "Deprecated"),
+        ("Requests. This metric is now generally available", "GA"),
+        ("The metric is in public preview: names may change", "Preview"),
+        ("Deprecated since 1.2, use y", "Deprecated"),
+        ("DEPRECATED; use y", "Deprecated"),
         ("Preview images that were rendered", None),
+        ("Views that are deprecated", None),
+        ("Deprecated views", None),
+        ("This metric is not deprecated.", None),
         ("requests", None),
     ],
 )
@@ -212,6 +222,13 @@ def test_stage_is_read_from_the_help_text(said, stage):
     found = parse_exposition(f"# HELP x {said}\nx 1\n").to_pandas()["stage"][0]
 
     assert found is pd.NA if stage is None else found == stage
+
+
+def test_page_s_sentence_about_the_stage_goes_before_the_documents():
+    """A metric that the documents call GA is Deprecated once the page says so in a sentence."""
+    page = "# HELP feature_service_latency This metric is deprecated.\nfeature_service_latency_count 1\n"
+
+    assert parse_exposition(page).families()["stage"].tolist() == ["Deprecated"]
 
 
 def test_scrape_shows_stages_kinds_and_units():

@@ -146,7 +146,8 @@ class MetricsHistory:
         """Return a metric with a row per time and a column per series, named by the labels that tell them apart.
 
         Missing means that there is no sample; NaN is a number of the server. Each gap has a row in which
-        everything is missing, so that a line drawn through the frame breaks there. Arguments and errors as `frame`.
+        everything is missing, so that a line drawn through the frame breaks there. There are values only: the
+        release stage stands in `frame` and `families`. Arguments and errors as `frame`.
         """
         with self._database.reading() as connection:
             first, last = _between(connection, since, until)
