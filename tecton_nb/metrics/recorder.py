@@ -132,7 +132,8 @@ class Recorder:
         return self._ids[identity]
 
     def _keep_headings(self, connection: sqlite3.Connection, headings: Sequence[Heading]) -> None:
-        for heading in headings:
+        for said in headings:
+            heading = _completed(said, self._headings.get(said.name, said))
             if self._headings.get(heading.name) != heading:
                 values = (heading.name, heading.kind, heading.help, heading.unit)
                 connection.execute("INSERT OR REPLACE INTO headings VALUES (?, ?, ?, ?)", values)
@@ -164,6 +165,12 @@ class Recorder:
             points.forget(connection, newest_ms - self._keep_ms)
             connection.execute("DELETE FROM scrapes WHERE started < ?", ((newest_ms - self._keep_ms) * 1_000_000,))
         return is_day_over
+
+
+def _completed(heading: Heading, before: Heading) -> Heading:
+    """Return a heading; what the page leaves out this time is what it said before."""
+    kind = before.kind if heading.kind == "unknown" else heading.kind
+    return Heading(heading.name, kind, heading.help or before.help, heading.unit or before.unit)
 
 
 def _keep_scrape(connection: sqlite3.Connection, row: tuple[object, ...]) -> None:

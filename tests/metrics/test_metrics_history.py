@@ -125,6 +125,29 @@ def test_some_samples_of_a_page_may_be_new(history):
     assert [len(history.frame(name)) for name in "abc"] == [1, 2, 1]
 
 
+def test_page_that_leaves_out_a_type_does_not_take_it_back(tmp_path):
+    """HELP without TYPE, or TYPE without HELP, adds to what pages said before, also once the file is opened again."""
+    full = "# HELP a Something.\n# TYPE a summary\na_count 1\n"
+    path = tmp_path / "metrics.db"
+    with MetricsHistory(path) as history:
+        history.record(text_scrape(full))
+        history.record(text_scrape("# HELP a Something else.\na_count 2\n", START + STEP))
+    with MetricsHistory(path) as history:
+        history.record(text_scrape("# TYPE a summary\na_count 3\n", START + 2 * STEP))
+        families = history.families()
+
+        assert families[["metric", "kind", "help"]].values.tolist() == [["a", "summary", "Something else."]]
+        assert history.frame("a", sample="count")["value"].tolist() == [1, 2, 3]
+
+
+def test_page_that_changes_a_type_is_believed(history):
+    """What a newer page states goes before what an older one did."""
+    history.record(text_scrape("# TYPE a gauge\na 1\n"))
+    history.record(text_scrape("# TYPE a counter\na 2\n", START + STEP))
+
+    assert history.families()["kind"].tolist() == ["counter"]
+
+
 def test_late_samples_join_their_sealed_day(tmp_path):
     """A page from the day before, recorded today, takes its place among the others and stays single."""
     late = scrape(10)
