@@ -304,7 +304,17 @@ def _selector(name: str, labels: Mapping[str, Label]) -> str:
     for label in ("__name__", "sample", "quantile", "le"):
         exact.pop(label, None)
     pairs = {"__name__": name, **exact}
-    return "{" + ",".join(f"{label}={orjson.dumps(value).decode()}" for label, value in pairs.items()) + "}"
+    return "{" + ",".join(f"{label}={_literal(value)}" for label, value in pairs.items()) + "}"
+
+
+def _literal(text: str) -> str:
+    try:
+        return orjson.dumps(text).decode()
+    except TypeError:
+        raise InputError(
+            f"Cannot ask a Prometheus for {quoted(text)}: a half of a character (a lone surrogate) is no text. "
+            "Write the whole name or label."
+        ) from None
 
 
 def _pieces(result: Any) -> Iterator[tuple[tuple[tuple[str, str], ...], Points]]:

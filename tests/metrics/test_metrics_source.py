@@ -97,6 +97,18 @@ def test_names_and_labels_are_quoted(source):
     )
 
 
+@pytest.mark.parametrize(("metric", "labels"), [("a\ud800", {}), ("a", {"aws_region": "x\udfff"})])
+def test_half_of_a_character_is_refused_in_words(source, metric, labels):
+    """A lone surrogate, as broken text holds it, is an InputError that shows it, and nothing is asked."""
+    prometheus = source(matrix())
+
+    with pytest.raises(InputError, match=r"'[ax]\\ud[89f]\w+'.* lone surrogate") as caught:
+        prometheus.frame(metric, START, START, **labels)
+
+    assert prometheus.server.asked == []
+    assert str(caught.value).isascii()
+
+
 def test_samples_have_their_own_times_and_are_not_filled_in(source):
     """A sample that shows at several points of the grid is one row, at the time it was scraped."""
     at, labels = START.timestamp(), {"aws_region": "us", "zone": "b"}
