@@ -14,14 +14,14 @@ from ..exceptions import SettingsError, TectonError, full_stop, quoted
 
 # "tnbm" in ASCII tells our files from those of other programs.
 _APPLICATION = 0x746E626D
-_LAYOUT = 1
+_LAYOUT = 2
 _WAIT_SECONDS = 60.0
 _ADVICE = {"locked": "Another process is writing to it; try again.", "full": "Make room for it."}
 _TABLES = (
     "CREATE TABLE series (id INTEGER PRIMARY KEY, name TEXT, labels TEXT, UNIQUE (name, labels))",
     "CREATE TABLE headings (name TEXT PRIMARY KEY, kind TEXT, help TEXT, unit TEXT)",
     "CREATE TABLE scrapes (started INTEGER PRIMARY KEY, duration REAL, outcome TEXT, status INTEGER,"
-    " samples INTEGER, new_samples INTEGER, error TEXT)",
+    " samples INTEGER, new_samples INTEGER, error TEXT, stamp INTEGER)",
     # The newest scrapes as they came: which series, when, what.
     "CREATE TABLE layouts (id INTEGER PRIMARY KEY, ids BLOB)",
     "CREATE TABLE head (id INTEGER PRIMARY KEY, layout INTEGER, first INTEGER, last INTEGER, times BLOB, body BLOB)",

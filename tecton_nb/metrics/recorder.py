@@ -54,7 +54,7 @@ class Recorder:
             if len(rows):
                 self._append(connection, rows)
             row = (from_datetime(scrape.scraped_at), scrape.duration_seconds, "ok", None)
-            _keep_scrape(connection, (*row, len(scrape.page.values), len(rows), None))
+            _keep_scrape(connection, (*row, len(scrape.page.values), len(rows), None, _stamp(scrape)))
             is_day_over = self._put_away(connection, rows, from_datetime(scrape.scraped_at) // 1_000_000)
         self._is_stale = False
         if is_day_over:
@@ -66,7 +66,7 @@ class Recorder:
         status = error.status_code if isinstance(error, TectonHttpException) else None
         row = (from_datetime(started_at), duration_seconds, type(error).__name__, status)
         with self._database.writing() as connection:
-            _keep_scrape(connection, (*row, None, 0, str(error)))
+            _keep_scrape(connection, (*row, None, 0, str(error), None))
 
     def _load(self, connection: sqlite3.Connection) -> None:
         rows = connection.execute("SELECT name, labels, id FROM series")
@@ -174,4 +174,10 @@ def _completed(heading: Heading, before: Heading) -> Heading:
 
 
 def _keep_scrape(connection: sqlite3.Connection, row: tuple[object, ...]) -> None:
-    connection.execute("INSERT OR IGNORE INTO scrapes VALUES (?, ?, ?, ?, ?, ?, ?)", row)
+    connection.execute("INSERT OR IGNORE INTO scrapes VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
+
+
+def _stamp(scrape: Scrape) -> int | None:
+    """Return the time of the samples by their own clock: that of most of them, whatever a few claim."""
+    stamps = np.sort(scrape.timestamps_ms())
+    return int(stamps[len(stamps) // 2]) if len(stamps) else None

@@ -414,6 +414,42 @@ def test_wide_has_a_column_per_series_and_breaks_in_gaps(history):
     assert both.columns.names == ["quantile", "feature_service_name"]
 
 
+SKEW = timedelta(minutes=20)
+
+
+@pytest.mark.parametrize("skew", [SKEW, -SKEW, timedelta(milliseconds=-700)], ids=str)
+def test_wide_breaks_between_the_samples_whatever_the_server_s_clock_says(history, skew):
+    """Gaps are seen by the scraper's clock, samples bear the server's: the break stands where samples are missing."""
+    for i in (0, 1, 2, 10, 11, 13):
+        shifted = scrape(i, at=START + i * STEP + skew)
+        history.record(Scrape(shifted.page, START + i * STEP, 0.01))
+    failing(history, 12)
+    failing(history, 14)
+
+    wide = history.wide("other")
+
+    assert wide.index.tolist() == [START + i * STEP + skew for i in (0, 1, 2, 6, 10, 11, 12, 13, 14)]
+    assert wide["other"].isna().tolist() == [i in (6, 12, 14) for i in (0, 1, 2, 6, 10, 11, 12, 13, 14)]
+
+
+def test_wide_breaks_where_one_sample_is_from_another_time(history):
+    """A single line with a time of its own moves no break."""
+    for i in (0, 1, 2, 10):
+        at = START + i * STEP
+        history.record(text_scrape("early 1 4102444800000\nother 1\nlate 1\n", at))
+
+    assert history.wide("other").index.tolist() == [START + i * STEP for i in (0, 1, 2, 6, 10)]
+
+
+def test_wide_has_no_break_where_the_page_stood_still(history):
+    """A failed scrape between two readings of the same page is no gap between samples: there is one sample."""
+    for i in (0, 2):
+        history.record(text_scrape("a 1 1714521600000\n", START + i * STEP))
+    failing(history, 1)
+
+    assert history.wide("a").index.tolist() == [START]
+
+
 def test_rollup_is_what_pandas_says_of_the_frame(history):
     """Quantiles by period are those of the values in it, whole or not; NaN is left out, nothing else is missing."""
     filled(history, [i for i in range(400) if i % 7 == 0 or i < 250])
