@@ -39,7 +39,7 @@ VERDICTS = (*NO_MISMATCH, *MISMATCH)
 
 # Columns of samples of metrics that are no labels.
 SAMPLE_PARTS = frozenset(
-    {"timestamp", "metric", "kind", "stage", "sample", "quantile", "le", "value", "timestamp_source", "scrape_id"}
+    {"timestamp", "metric", "kind", "stage", "sample", "quantile", "le", "value", "timestamp_source"}
 )
 
 

@@ -56,6 +56,28 @@ def test_everything_but_the_plots_works_without_pyplot():
     assert loaded == "[]"
 
 
+def test_first_use_of_a_client_loads_no_history_and_no_yaml():
+    """What a client never needs costs nothing when one is made: metrics are loaded name by name."""
+    names = [f"tecton_nb.metrics.{name}" for name in ("history", "prometheus", "render", "slo")]
+    loaded = _fresh(
+        f"import sys, tecton_nb; tecton_nb.TectonClient; "
+        f"print([name for name in {['yaml', *names]} if name in sys.modules])"
+    )
+
+    assert loaded == "[]"
+
+
+def test_metrics_have_their_names_whatever_is_loaded():
+    """Each name that the metrics list can be reached in a fresh process, shown by Tab, and no other one."""
+    said = _fresh(
+        "import tecton_nb as tnb; names = dir(tnb.metrics); print(names == tnb.metrics.__all__, "
+        "sorted(names) == sorted(tnb.metrics._HOMES), all(getattr(tnb.metrics, name) for name in names), "
+        "hasattr(tnb.metrics, 'MetricHistory'))"
+    )
+
+    assert said == "True True True False"
+
+
 def test_plots_are_loaded_without_pyplot():
     """Asking for the plots does not start pyplot, which would choose a backend."""
     assert _fresh("import sys, tecton_nb as tnb; tnb.plots; print('matplotlib.pyplot' in sys.modules)") == "False"

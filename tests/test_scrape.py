@@ -42,7 +42,7 @@ def _dtypes(frame: pd.DataFrame) -> dict[str, str]:
     return {str(name): str(dtype) for name, dtype in frame.dtypes.items()}
 
 
-@pytest.mark.parametrize("page", [PAGE, "no_type_at_all 7\n", ""], ids=["full", "one line", "empty"])
+@pytest.mark.parametrize("page", [PAGE, "no_type_at_all 7\n", "# EOF\n"], ids=["full", "one line", "empty"])
 def test_dtypes_are_those_of_the_reference(page):
     """Whatever the page holds, the frame's columns and dtypes are those of columns.METRIC_SAMPLES."""
     assert _dtypes(_frame(page)) == columns.by_name(columns.METRIC_SAMPLES)
@@ -203,7 +203,17 @@ def test_page_s_own_words_go_before_those_of_the_documents():
         ("Requests (Deprecated)", "Deprecated"),
         ("Requests. Release stage: Preview", "Preview"),
         ("Generally Available - requests", "GA"),
+        ("This metric is deprecated.", "Deprecated"),
+        ("This metric is deprecated and will be removed.", "Deprecated"),
+        ("Requests. It has been deprecated", "Deprecated"),
+        ("Requests. This metric is now generally available", "GA"),
+        ("The metric is in public preview: names may change", "Preview"),
+        ("Deprecated since 1.2, use y", "Deprecated"),
+        ("DEPRECATED; use y", "Deprecated"),
         ("Preview images that were rendered", None),
+        ("Views that are deprecated", None),
+        ("Deprecated views", None),
+        ("This metric is not deprecated.", None),
         ("requests", None),
     ],
 )
@@ -212,6 +222,13 @@ def test_stage_is_read_from_the_help_text(said, stage):
     found = parse_exposition(f"# HELP x {said}\nx 1\n").to_pandas()["stage"][0]
 
     assert found is pd.NA if stage is None else found == stage
+
+
+def test_page_s_sentence_about_the_stage_goes_before_the_documents():
+    """A metric that the documents call GA is Deprecated once the page says so in a sentence."""
+    page = "# HELP feature_service_latency This metric is deprecated.\nfeature_service_latency_count 1\n"
+
+    assert parse_exposition(page).families()["stage"].tolist() == ["Deprecated"]
 
 
 def test_scrape_shows_stages_kinds_and_units():
@@ -244,7 +261,7 @@ def test_services_are_discovered_from_labels():
 
 def test_frames_of_a_scrape_have_the_dtypes_of_the_reference():
     """Families and services are typed by columns.py, with and without rows."""
-    for page in (PAGE, ""):
+    for page in (PAGE, "# EOF\n"):
         scrape = parse_exposition(page)
 
         assert _dtypes(scrape.families()) == columns.by_name(columns.METRIC_FAMILIES)

@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import lru_cache
 from typing import TypeAlias
 
 import orjson
@@ -127,7 +126,6 @@ def duration_ms(text: str | timedelta, name: str) -> int:
     return whole
 
 
-@lru_cache(maxsize=100_000)
 def series_of(name: str, labels: str) -> Series:
     """Return the series that a history knows by a name and labels as JSON."""
     found = orjson.loads(labels)

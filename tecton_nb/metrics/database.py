@@ -14,14 +14,14 @@ from ..exceptions import SettingsError, TectonError, full_stop, quoted
 
 # "tnbm" in ASCII tells our files from those of other programs.
 _APPLICATION = 0x746E626D
-_LAYOUT = 1
+_LAYOUT = 2
 _WAIT_SECONDS = 60.0
 _ADVICE = {"locked": "Another process is writing to it; try again.", "full": "Make room for it."}
 _TABLES = (
     "CREATE TABLE series (id INTEGER PRIMARY KEY, name TEXT, labels TEXT, UNIQUE (name, labels))",
     "CREATE TABLE headings (name TEXT PRIMARY KEY, kind TEXT, help TEXT, unit TEXT)",
     "CREATE TABLE scrapes (started INTEGER PRIMARY KEY, duration REAL, outcome TEXT, status INTEGER,"
-    " samples INTEGER, new_samples INTEGER, error TEXT)",
+    " samples INTEGER, new_samples INTEGER, error TEXT, stamp INTEGER)",
     # The newest scrapes as they came: which series, when, what.
     "CREATE TABLE layouts (id INTEGER PRIMARY KEY, ids BLOB)",
     "CREATE TABLE head (id INTEGER PRIMARY KEY, layout INTEGER, first INTEGER, last INTEGER, times BLOB, body BLOB)",
@@ -49,6 +49,8 @@ class Database:
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
+        # One file has one lock and one log, whichever link leads to it.
+        self._real = os.path.realpath(path)
         self._lock = threading.RLock()
         self._claim: sqlite3.Connection | None = None
         with self._in_words("open"):
@@ -71,7 +73,7 @@ class Database:
 
     def size_bytes(self) -> int:
         """Return the size of the file and of the log beside it."""
-        log = self.path.with_name(f"{self.path.name}-wal")
+        log = Path(f"{self._real}-wal")
         return self.path.stat().st_size + (log.stat().st_size if log.exists() else 0)
 
     def shrink(self) -> None:
@@ -91,7 +93,7 @@ class Database:
         if self._claim is not None:
             return
         with self._lock, self._in_words("write"):
-            claim = sqlite3.connect(f"{self.path}-recorder", timeout=0, check_same_thread=False, isolation_level=None)
+            claim = sqlite3.connect(f"{self._real}-recorder", timeout=0, check_same_thread=False, isolation_level=None)
             try:
                 # A lock that the system takes away when the process is gone.
                 claim.execute("BEGIN EXCLUSIVE")

@@ -10,9 +10,14 @@ from functools import cache
 from ..wire.catalogue import VERSIONS, Metric, catalogue
 from ..wire.metrics_page import Heading, owned_names
 
-# The stage stands somewhere in the help text: in front, in brackets, or after the word.
+# The stage stands somewhere in the help text: in front, in brackets, after the word, or in a sentence about the metric.
+_WORDS = r"(GA|Generally Available|Preview|Deprecated)"
 _STAGE = re.compile(
-    r"(?:^\W*|[\[(]|\bstage\W+)(GA|Generally Available|Preview|Deprecated)\s*(?:$|[])|:.,-])", re.IGNORECASE
+    rf"(?:^\W*|[\[(]|\bstage\W+){_WORDS}\s*(?:$|[])|:;.,-])"
+    r"|^\W*(Deprecated)\s+(?:since|use|in|as|and|please)\b"
+    r"|(?:^\W*|\b(?:metric|gauge|counter|summary|histogram|series|it)\s+)(?:is|was|has\s+been)\s+(?:now\s+)?"
+    rf"(?:in\s+(?:public\s+|private\s+)?)?{_WORDS}\b",
+    re.IGNORECASE,
 )
 _STAGES = {"ga": "GA", "generally available": "GA", "preview": "Preview", "deprecated": "Deprecated"}
 
@@ -48,7 +53,7 @@ def described_heading(heading: Heading) -> Described:
         kind = listed.kind if heading.kind == "unknown" else heading.kind
         heading = replace(heading, kind=kind, help=heading.help or listed.help, unit=heading.unit or listed.unit)
     said = _STAGE.search(heading.help)
-    stage = _STAGES[said[1].lower()] if said else listed.stage if listed else None
+    stage = _STAGES[said[said.lastindex or 1].lower()] if said else listed.stage if listed else None
     return Described(heading, stage, since)
 
 

@@ -21,7 +21,7 @@ from .collecting import Scraped, collect
 from .database import Database
 from .described import Described, described, metric_names
 from .export import write_openmetrics, written
-from .gaps import find_gaps, gaps_frame
+from .gaps import Outcome, find_gaps, gaps_frame
 from .packing import check_codec
 from .points import EVER, Points
 from .recorder import Recorder
@@ -125,7 +125,8 @@ class MetricsHistory:
             Name of the metric, or of one of its lines such as ``feature_service_latency_count``.
         since, until
             First and last moment, both included: a time (naive is UTC) or a duration such as ``"24h"``
-            before the newest sample. `None` is the begin or the end of the history.
+            before the newest sample (before the newest scrape, if a sample claims to be from later).
+            `None` is the begin or the end of the history.
         labels
             Only series with these labels, such as ``feature_service_name="a"``, ``quantile=0.99`` or
             ``sample="count"``; a list means any of its values.
@@ -145,14 +146,15 @@ class MetricsHistory:
         """Return a metric with a row per time and a column per series, named by the labels that tell them apart.
 
         Missing means that there is no sample; NaN is a number of the server. Each gap has a row in which
-        everything is missing, so that a line drawn through the frame breaks there. Arguments and errors as `frame`.
+        everything is missing, so that a line drawn through the frame breaks there. There are values only: the
+        release stage stands in `frame` and `families`. Arguments and errors as `frame`.
         """
         with self._database.reading() as connection:
             first, last = _between(connection, since, until)
             series, found = self._asked(metric, since, until, labels)
-            gaps = find_gaps(_outcomes(connection))
-        breaks = [moment for gap in gaps for moment in gap.breaks() if first <= moment <= last]
-        return wide_frame(series, found, np.array(breaks, np.int64))
+            moments = [moment for gap in find_gaps(_outcomes(connection)) for moment in gap.breaks()]
+            breaks = np.array([moment for moment in moments if first <= moment <= last], np.int64)
+        return wide_frame(series, found, breaks)
 
     def rollup(
         self,
@@ -186,7 +188,8 @@ class MetricsHistory:
     def scrapes(self) -> pd.DataFrame:
         """Return one row per scrape, failed ones too, in order of time; see ``columns.METRIC_SCRAPES``."""
         with self._database.reading() as connection:
-            return scrapes_frame(connection.execute("SELECT * FROM scrapes ORDER BY started").fetchall())
+            told = "started, duration, outcome, status, samples, new_samples, error"
+            return scrapes_frame(connection.execute(f"SELECT {told} FROM scrapes ORDER BY started").fetchall())  # noqa: S608
 
     def gaps(self, *, longer_than: str | timedelta | None = None) -> pd.DataFrame:
         """Return one row per stretch of time without a good scrape; see ``columns.METRIC_GAPS``.
@@ -301,13 +304,16 @@ def _series_of_metric(connection: sqlite3.Connection, metric: str) -> list[Chose
 
 
 def _between(connection: sqlite3.Connection, since: Moment, until: Moment) -> tuple[int, int]:
-    newest = points.newest(connection)
-    end = None if newest is None else pd.Timestamp(newest, unit="ms", tz="UTC")
+    latest = points.latest(connection)
+    end = None if latest is None else pd.Timestamp(latest, unit="ms", tz="UTC")
     first, last = milliseconds(since, before=end), milliseconds(until, before=end)
     return EVER[0] if first is None else first, EVER[1] if last is None else last
 
 
-def _outcomes(connection: sqlite3.Connection) -> list[tuple[int, str | None]]:
-    """Return when scrapes were started, in milliseconds, and what went wrong."""
-    rows = connection.execute("SELECT started, outcome, error FROM scrapes ORDER BY started")
-    return [(started // 1_000_000, None if outcome == "ok" else str(error)) for started, outcome, error in rows]
+def _outcomes(connection: sqlite3.Connection) -> list[Outcome]:
+    """Return the scrapes in order of time."""
+    rows = connection.execute("SELECT started, outcome, error, stamp FROM scrapes ORDER BY started")
+    return [
+        Outcome(started // 1_000_000, None if outcome == "ok" else str(error), stamp)
+        for started, outcome, error, stamp in rows
+    ]

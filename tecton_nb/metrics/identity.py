@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from functools import lru_cache
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from functools import wraps
+from typing import Any, TypeVar
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import orjson
@@ -19,12 +20,26 @@ LABELS = tuple(column.name for column in columns.METRIC_LABELS)
 _NUMBERS = ("quantile", "le")
 CELLS = (*_NUMBERS, *LABELS, "labels")
 _STRING = pd.StringDtype()
-_REMEMBERED = 200_000
 
 Cells = tuple[Any, ...]
+_Made = TypeVar("_Made")
 
 
-@lru_cache(maxsize=_REMEMBERED)
+def _remembered(make: Callable[[Series], _Made]) -> Callable[[Series], _Made]:
+    """Remember what is made of a series for as long as the series is there, which `SeriesMemory` bounds."""
+    memory: WeakKeyDictionary[Series, _Made] = WeakKeyDictionary()
+
+    @wraps(make)
+    def found(series: Series) -> _Made:
+        made = memory.get(series)
+        if made is None:
+            made = memory[series] = make(series)
+        return made
+
+    return found
+
+
+@_remembered
 def cells_of(series: Series) -> Cells:
     """Return the cells that its labels fill, in the order of `CELLS`; `None` where it has no such label."""
     return label_cells(series.labels)
@@ -38,7 +53,7 @@ def label_cells(labels: Mapping[str, str]) -> Cells:
     return (*numbers, *known, labels_json(left))
 
 
-@lru_cache(maxsize=_REMEMBERED)
+@_remembered
 def identity_of(series: Series) -> tuple[str, str]:
     """Return what a history knows a series by: its name, and its labels as JSON sorted by name."""
     return series.name, labels_json(series.labels)

@@ -215,6 +215,12 @@ def newest(connection: sqlite3.Connection) -> int | None:
     return None if found is None else int(found)
 
 
+def latest(connection: sqlite3.Connection) -> int | None:
+    """Return the newest time in milliseconds, but none that was still to come when the last scrape was made."""
+    found, scraped = newest(connection), connection.execute("SELECT max(started) FROM scrapes").fetchone()[0]
+    return found if found is None or scraped is None else min(found, int(scraped) // 1_000_000)
+
+
 def _joined(parts: Sequence[Rows]) -> Rows:
     empty = Rows(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0))
     every = parts or [empty]

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
 import re
+import time
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from types import TracebackType
@@ -35,10 +38,18 @@ from .tables import history_frame
 # Points of a series in one question. Prometheus refuses more than 11,000, and its timestamp() takes time by the
 # square of them: three days of 8 series in 6.6 s at 10,000 points, in 2.0 s at these (measured with 2.42).
 _POINTS = 1_440
-_LARGEST = 2**28
+# More than a year in steps of 15 s.
+_MOST_QUESTIONS = 2_000
+_LARGEST = 2**26
 # Set on the series that carry the times of the samples instead of their values.
 _TIME_MARK = "tecton_nb_time"
 _LABEL = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*", re.ASCII)
+_HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", re.ASCII)
+_HEADER_VALUE = re.compile(r"(?! )[ -~]+(?<! )", re.ASCII)
+_BETWEEN_WORDS = re.compile(r"[\s,;=\"]+")
+# A word of a header that is shorter is no secret, and would be found within other words.
+_SHORTEST_SECRET = 4
+_SCHEMES = {"basic", "bearer", "digest", "token"}
 
 
 class PrometheusSource:
@@ -57,14 +68,14 @@ class PrometheusSource:
         At most the time between two samples; what comes more often is thinned out. Half of the scrape
         interval loses nothing where scrapes come a little early or late.
     deadline_seconds
-        For each answer.
+        For each answer; one whose body comes in drops is given up by twice that time.
 
     Raises
     ------
     SettingsError
         If the address is none.
     InputError
-        If `step` is no duration.
+        If `step` is no duration, or a header cannot be sent.
     """
 
     def __init__(
@@ -78,9 +89,12 @@ class PrometheusSource:
     ) -> None:
         self._url = _address(url, prefix)
         self._step_ms = duration_ms(step, "step")
-        self._secrets = tuple(value for value in (headers or {}).values() if value)
+        self._deadline = deadline_seconds
+        sent = dict(headers or {})
+        _check_headers(sent)
+        self._secrets = _secrets_of(sent, self._url)
         # No compression: a small answer could unpack to any size.
-        self._http = httpx.Client(headers={**(headers or {}), "Accept-Encoding": "identity"}, timeout=deadline_seconds)
+        self._http = httpx.Client(headers={**sent, "Accept-Encoding": "identity"}, timeout=deadline_seconds)
 
     def frame(self, metric: str, since: Moment = None, until: Moment = None, **labels: Label) -> pd.DataFrame:
         """Return the samples of a metric, as ``MetricsHistory.frame`` does; see ``columns.METRIC_HISTORY``.
@@ -102,7 +116,7 @@ class PrometheusSource:
         Raises
         ------
         InputError
-            If `since` is missing, a time cannot be read, or no series has such a label.
+            If `since` is missing or too long ago for `step`, a time cannot be read, or no series has such a label.
         TectonHttpException
             If it answers with an error status; the subclass follows from the status.
         ConnectionFailedError, DeadlineExceededError, DecodeError
@@ -157,31 +171,45 @@ class PrometheusSource:
     def _chunks(self, query: str, first: int, last: int) -> Iterator[Any]:
         # Aligned, so that caches in between are of use; a sample shows at the next point of the grid.
         step = self._step_ms
-        start, end = first // step * step, -(-last // step) * step
-        while start <= end:
+        end = -(-last // step) * step
+        for start in self._starts(first, end):
             stop = min(start + (_POINTS - 1) * step, end)
             yield self._ask({"query": query, "start": start / 1000, "end": stop / 1000, "step": step / 1000})
-            start = stop + step
+
+    def _starts(self, first: int, end: int) -> range:
+        step = self._step_ms
+        starts = range(first // step * step, end + 1, _POINTS * step)
+        if len(starts) > _MOST_QUESTIONS:
+            raise InputError(
+                f"That would be {len(starts):,} questions for each series name, of {_POINTS:,} steps of "
+                f"{step / 1000:g} s; at most {_MOST_QUESTIONS:,} are asked. Choose a later `since`, "
+                "an earlier `until`, or a larger `step` of the source."
+            )
+        return starts
 
     def _ask(self, question: Mapping[str, str | float]) -> Any:
+        end = time.monotonic() + self._deadline
         try:
             with self._http.stream("POST", self._url, data=dict(question)) as answer:
-                body = self._body(answer)
+                body = self._body(answer, end)
         except httpx.TimeoutException:
             raise DeadlineExceededError(f"{self._told} did not answer in time. Ask for less, or try again.") from None
         except (httpx.HTTPError, httpx.InvalidURL) as error:
-            said = self._scrubbed(shown(error, 200)) or type(error).__name__
+            said = shown(self._scrubbed(str(error)), 200) or type(error).__name__
             raise ConnectionFailedError(
                 f"No answer from the {self._told[4:]}: {full_stop(said)} Check the address."
             ) from None
         return self._result(answer, body)
 
-    def _body(self, answer: httpx.Response) -> bytes:
+    def _body(self, answer: httpx.Response, end: float) -> bytes:
         if answer.headers.get("Content-Encoding", "identity") != "identity":
             raise DecodeError(f"{self._told} answered with a content encoding that nobody asked for.")
         body = bytearray()
         for piece in answer.iter_bytes():
             body += piece
+            # httpx has a limit for each piece only.
+            if time.monotonic() > end:
+                raise httpx.ReadTimeout("The deadline is over.")
             if len(body) > _LARGEST:
                 raise ResponseTooLargeError(
                     f"{self._told} sends more than {_LARGEST:,} bytes. Ask for fewer series or a shorter time."
@@ -195,14 +223,15 @@ class PrometheusSource:
                 return said["data"]["result"]
             message = str(said.get("error", ""))
         except (ValueError, TypeError, KeyError, AttributeError):
-            message = body[:200].decode("utf-8", "replace")
-        message = self._scrubbed(message)
+            message = body.decode("utf-8", "replace")
+        # A secret that is cut in two would not be found any more.
+        message, reason = shown(self._scrubbed(message), 500), self._scrubbed(answer.reason_phrase)
         if answer.is_success:
             raise DecodeError(f"{self._told} answered what is no result of a range query: {quoted(message)}.")
         kind = HTTP_ERRORS.get(answer.status_code, TectonHttpException)
-        told = shown(f"{answer.status_code} {answer.reason_phrase}", 80)
-        sentence = f"{self._told} answered {full_stop(f'{told}: {shown(message, 500)}' if message else told)}"
-        raise kind(answer.status_code, answer.reason_phrase, message, sentence=sentence)
+        told = shown(f"{answer.status_code} {reason}", 80)
+        sentence = f"{self._told} answered {full_stop(f'{told}: {message}' if message else told)}"
+        raise kind(answer.status_code, reason, message, sentence=sentence)
 
     @property
     def _told(self) -> str:
@@ -225,6 +254,38 @@ def _address(url: str, prefix: str) -> httpx.URL:
     return found.copy_with(path=f"{path}/api/v1/query_range", query=None, fragment=None)
 
 
+def _check_headers(headers: Mapping[str, str]) -> None:
+    for name, value in headers.items():
+        # What is no name may be a secret in the wrong place.
+        told = quoted(name) if isinstance(name, str) and _HEADER.fullmatch(name) else None
+        if told is None:
+            raise InputError("A header has a name that cannot be sent; write such as 'Authorization'.")
+        if not isinstance(value, str) or not _HEADER_VALUE.fullmatch(value):
+            raise InputError(
+                f"The value of the header {told} cannot be sent (it is not shown). Write printable ASCII characters, "
+                "without spaces or line feeds around them."
+            )
+
+
+def _secrets_of(headers: Mapping[str, str], url: httpx.URL) -> tuple[str, ...]:
+    """Return what no sentence may hold, the longest first: values of headers, their words, a password."""
+    words = [word for value in headers.values() for word in _BETWEEN_WORDS.split(value)]
+    packed = base64.b64encode(f"{url.username}:{url.password}".encode()).decode() if url.userinfo else ""
+    long = [word for word in (*words, packed) if len(word) >= _SHORTEST_SECRET]
+    passwords = [url.password, *(_basic_password(value) for value in headers.values())]
+    found = {*headers.values(), *passwords, *(word for word in long if word.lower() not in _SCHEMES)}
+    return tuple(sorted(found - {""}, key=len, reverse=True))
+
+
+def _basic_password(value: str) -> str:
+    scheme, _, packed = value.partition(" ")
+    try:
+        told = base64.b64decode(packed, validate=True).decode() if scheme.lower() == "basic" else ""
+    except (binascii.Error, ValueError):
+        return ""
+    return told.partition(":")[2]
+
+
 def _lines_of(metric: str) -> dict[str, Described]:
     """Return the names of the lines of a metric, each with the metric that it belongs to."""
     owner = described([], [metric])[metric]
@@ -243,7 +304,17 @@ def _selector(name: str, labels: Mapping[str, Label]) -> str:
     for label in ("__name__", "sample", "quantile", "le"):
         exact.pop(label, None)
     pairs = {"__name__": name, **exact}
-    return "{" + ",".join(f"{label}={orjson.dumps(value).decode()}" for label, value in pairs.items()) + "}"
+    return "{" + ",".join(f"{label}={_literal(value)}" for label, value in pairs.items()) + "}"
+
+
+def _literal(text: str) -> str:
+    try:
+        return orjson.dumps(text).decode()
+    except TypeError:
+        raise InputError(
+            f"Cannot ask a Prometheus for {quoted(text)}: a half of a character (a lone surrogate) is no text. "
+            "Write the whole name or label."
+        ) from None
 
 
 def _pieces(result: Any) -> Iterator[tuple[tuple[tuple[str, str], ...], Points]]:

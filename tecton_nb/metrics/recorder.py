@@ -54,7 +54,7 @@ class Recorder:
             if len(rows):
                 self._append(connection, rows)
             row = (from_datetime(scrape.scraped_at), scrape.duration_seconds, "ok", None)
-            _keep_scrape(connection, (*row, len(scrape.page.values), len(rows), None))
+            _keep_scrape(connection, (*row, len(scrape.page.values), len(rows), None, _stamp(scrape)))
             is_day_over = self._put_away(connection, rows, from_datetime(scrape.scraped_at) // 1_000_000)
         self._is_stale = False
         if is_day_over:
@@ -66,7 +66,7 @@ class Recorder:
         status = error.status_code if isinstance(error, TectonHttpException) else None
         row = (from_datetime(started_at), duration_seconds, type(error).__name__, status)
         with self._database.writing() as connection:
-            _keep_scrape(connection, (*row, None, 0, str(error)))
+            _keep_scrape(connection, (*row, None, 0, str(error), None))
 
     def _load(self, connection: sqlite3.Connection) -> None:
         rows = connection.execute("SELECT name, labels, id FROM series")
@@ -81,8 +81,8 @@ class Recorder:
         self._series_ids = np.empty(0, np.int64)
         self._layouts: dict[bytes, int] = {}
         self._head_size = points.head_size(connection)
-        newest = points.newest(connection)
-        self._day = _NEVER if newest is None else newest // DAY
+        newest, latest = points.newest(connection), points.latest(connection)
+        self._day = _NEVER if latest is None else latest // DAY
         # By series: its newest sample, as far as that is known, and a time that none of its samples is newer than.
         size = len(self._ids) + 1
         self._newest = np.full(size, _NEVER, np.int64)
@@ -132,7 +132,8 @@ class Recorder:
         return self._ids[identity]
 
     def _keep_headings(self, connection: sqlite3.Connection, headings: Sequence[Heading]) -> None:
-        for heading in headings:
+        for said in headings:
+            heading = _completed(said, self._headings.get(said.name, said))
             if self._headings.get(heading.name) != heading:
                 values = (heading.name, heading.kind, heading.help, heading.unit)
                 connection.execute("INSERT OR REPLACE INTO headings VALUES (?, ?, ?, ?)", values)
@@ -166,5 +167,17 @@ class Recorder:
         return is_day_over
 
 
+def _completed(heading: Heading, before: Heading) -> Heading:
+    """Return a heading; what the page leaves out this time is what it said before."""
+    kind = before.kind if heading.kind == "unknown" else heading.kind
+    return Heading(heading.name, kind, heading.help or before.help, heading.unit or before.unit)
+
+
 def _keep_scrape(connection: sqlite3.Connection, row: tuple[object, ...]) -> None:
-    connection.execute("INSERT OR IGNORE INTO scrapes VALUES (?, ?, ?, ?, ?, ?, ?)", row)
+    connection.execute("INSERT OR IGNORE INTO scrapes VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
+
+
+def _stamp(scrape: Scrape) -> int | None:
+    """Return the time of the samples by their own clock: that of most of them, whatever a few claim."""
+    stamps = np.sort(scrape.timestamps_ms())
+    return int(stamps[len(stamps) // 2]) if len(stamps) else None

@@ -42,7 +42,8 @@ def parse_exposition(
     Raises
     ------
     ScrapeFormatError
-        If the text is no metrics page, such as HTML or JSON, or is cut off; `where` is the line.
+        If the text is no metrics page, such as HTML, JSON or an empty text, or is cut off (its last line
+        needs a line feed at its end); `where` is the line.
     """
     return Scrape(read_page(text, content_type), scraped_at or datetime.now(UTC))
 

@@ -18,7 +18,7 @@ from prometheus_client.samples import Timestamp
 
 from ..exceptions import ScrapeFormatError, quoted
 from .metrics_page import Family, Heading, Page, Sample, Series
-from .metrics_text import PARSER_ERRORS, LineError, read_text
+from .metrics_text import PARSER_ERRORS, LineError, check_length, read_text
 
 __all__ = [
     "CONTENT_TYPE",
@@ -51,7 +51,8 @@ def read_page(text: str | bytes, content_type: str | None = None) -> Page:
     Parameters
     ----------
     text
-        The page; bytes are read as UTF-8. An empty page of Prometheus text has no samples.
+        The page; bytes are read as UTF-8. Its last line ends with a line feed, or else with a time in
+        milliseconds or ``# EOF``: any other may be the half of a line.
     content_type
         Value of the Content-Type header. ``application/openmetrics-text`` is read by the strict rules of
         OpenMetrics, ``text/plain`` as Prometheus text. Any other or none: OpenMetrics if the last line is
@@ -64,7 +65,8 @@ def read_page(text: str | bytes, content_type: str | None = None) -> Page:
     Raises
     ------
     ScrapeFormatError
-        If the text is no metrics page, such as an HTML login page or JSON, or is cut off; `where` is the line.
+        If the text is no metrics page, such as an HTML login page, JSON or an empty text, or is cut off; `where`
+        is the line. OpenMetrics without samples has its ``# EOF``.
     """
     page = _decoded(text)
     claimed = content_type or ""
@@ -132,11 +134,10 @@ def _leniently(page: str, content_type: str) -> Page:
         raise _refused(page, error) from None
     if _is_cut(page):
         raise _cut(page)
-    if not found.series and not found.headings and _FOREIGN.match(content_type):
+    if not found.series and not found.headings:
+        claim = f" and its Content-Type is {quoted(content_type)}" if _FOREIGN.match(content_type) else ""
         raise ScrapeFormatError(
-            f"The text is no metrics page: line 1 is empty and its Content-Type is {quoted(content_type)}. "
-            "Check the address.",
-            "line 1",
+            f"The text is no metrics page: there is no sample, HELP or TYPE on it{claim}. Check the address.", "line 1"
         )
     return found
 
@@ -186,6 +187,7 @@ class _Numbered:
     def __iter__(self) -> Iterator[str]:
         for line in self._lines:
             self.number += 1
+            check_length(line, self.number)
             yield line
 
 
@@ -193,6 +195,8 @@ def _read_openmetrics(page: str) -> Page:
     lines = _Numbered(page)
     try:
         return _page(list(text_fd_to_metric_families(lines)))  # type: ignore[no-untyped-call]
+    except LineError:
+        raise
     except PARSER_ERRORS as error:
         raise LineError(lines.number, str(error)) from None
 

@@ -41,7 +41,7 @@ class Family:
     unit: str = ""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class Series:
     """Name and labels of one line, without its value; the same object on every page that has the same text."""
 

@@ -113,7 +113,7 @@ def _all_series(lines: _Lines, memory: SeriesMemory) -> list[Series]:
     heads: list[tuple[int, str]] = []
     for place, line in lines.unknown:
         number = lines.numbers[place]
-        _check_length(line, number)
+        check_length(line, number)
         plain = _without_exemplar(line)
         end = plain.rfind("}") + 1 or _end_of_name(plain)
         tail = plain[end:].split()
@@ -132,7 +132,8 @@ def _all_series(lines: _Lines, memory: SeriesMemory) -> list[Series]:
     return [series for series in lines.series if series is not None]
 
 
-def _check_length(line: str, number: int) -> None:
+def check_length(line: str, number: int) -> None:
+    """Refuse a line that would cost the parser too much time."""
     if len(line) > _LONGEST_LINE:
         raise LineError(number, f"it is longer than {_LONGEST_LINE:,} characters")
 
@@ -161,7 +162,7 @@ def _parsed(lines: Iterable[tuple[int, str]]) -> Iterator[Metric]:
 
 def _headings(comments: list[tuple[int, str]]) -> tuple[Heading, ...]:
     for number, line in comments:
-        _check_length(line, number)
+        check_length(line, number)
     found: dict[str, Heading] = {}
     for metric in _parsed(comments):
         new = Heading(metric.name, metric.type, metric.documentation)

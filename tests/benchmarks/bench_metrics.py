@@ -25,7 +25,7 @@ import pandas as pd
 from prometheus_client.metrics_core import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
-from tecton_nb.metrics import MetricsHistory, Scrape, identity, parse_exposition, scrape
+from tecton_nb.metrics import MetricsHistory, Scrape, parse_exposition, scrape
 from tecton_nb.wire import metrics_text
 from tecton_nb.wire.metrics_page import Heading, Page, Series
 
@@ -105,7 +105,6 @@ def frame_of(text: str) -> pd.DataFrame:
 def forget() -> None:
     """Forget every series that was seen."""
     metrics_text._MEMORY.known = {}
-    identity.cells_of.cache_clear()
     scrape._series_columns.cache_clear()
 
 

@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from canned import Reply
 from histories import HEADINGS, SERIES, START, STEP, filled, scrape, text_scrape
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
-from tecton_nb import columns
+from tecton_nb import TectonClient, columns
 from tecton_nb.exceptions import (
     ConnectionFailedError,
     ForbiddenError,
@@ -122,6 +123,29 @@ def test_some_samples_of_a_page_may_be_new(history):
 
     assert new == 2
     assert [len(history.frame(name)) for name in "abc"] == [1, 2, 1]
+
+
+def test_page_that_leaves_out_a_type_does_not_take_it_back(tmp_path):
+    """HELP without TYPE, or TYPE without HELP, adds to what pages said before, also once the file is opened again."""
+    full = "# HELP a Something.\n# TYPE a summary\na_count 1\n"
+    path = tmp_path / "metrics.db"
+    with MetricsHistory(path) as history:
+        history.record(text_scrape(full))
+        history.record(text_scrape("# HELP a Something else.\na_count 2\n", START + STEP))
+    with MetricsHistory(path) as history:
+        history.record(text_scrape("# TYPE a summary\na_count 3\n", START + 2 * STEP))
+        families = history.families()
+
+        assert families[["metric", "kind", "help"]].values.tolist() == [["a", "summary", "Something else."]]
+        assert history.frame("a", sample="count")["value"].tolist() == [1, 2, 3]
+
+
+def test_page_that_changes_a_type_is_believed(history):
+    """What a newer page states goes before what an older one did."""
+    history.record(text_scrape("# TYPE a gauge\na 1\n"))
+    history.record(text_scrape("# TYPE a counter\na 2\n", START + STEP))
+
+    assert history.families()["kind"].tolist() == ["counter"]
 
 
 def test_late_samples_join_their_sealed_day(tmp_path):
@@ -282,6 +306,15 @@ def test_collecting_keeps_every_scrape_with_its_outcome(history):
     assert {str(n): str(t) for n, t in run.dtypes.items()} == columns.by_name(columns.METRIC_SCRAPES)
 
 
+def test_empty_answer_is_no_good_scrape(history, canned):
+    """A server that sends nothing at all is a failed scrape, and so a gap."""
+    with TectonClient(canned(Reply(b"", headers={"Content-Type": "text/plain"})).url, "CANARY-KEY") as client:
+        scrapes = history.collect(client, count=1)
+
+    assert scrapes["outcome"].tolist() == ["ScrapeFormatError"]
+    assert history.gaps()["failed_scrapes"].tolist() == [1]
+
+
 def test_interrupt_ends_collecting_in_good_order(history):
     """The stop button ends the cell without a traceback; what was scraped is there."""
     run = history.collect(Server(scrape(0), scrape(1), KeyboardInterrupt()), every="1ms", progress=False)
@@ -381,6 +414,42 @@ def test_wide_has_a_column_per_series_and_breaks_in_gaps(history):
     assert both.columns.names == ["quantile", "feature_service_name"]
 
 
+SKEW = timedelta(minutes=20)
+
+
+@pytest.mark.parametrize("skew", [SKEW, -SKEW, timedelta(milliseconds=-700)], ids=str)
+def test_wide_breaks_between_the_samples_whatever_the_server_s_clock_says(history, skew):
+    """Gaps are seen by the scraper's clock, samples bear the server's: the break stands where samples are missing."""
+    for i in (0, 1, 2, 10, 11, 13):
+        shifted = scrape(i, at=START + i * STEP + skew)
+        history.record(Scrape(shifted.page, START + i * STEP, 0.01))
+    failing(history, 12)
+    failing(history, 14)
+
+    wide = history.wide("other")
+
+    assert wide.index.tolist() == [START + i * STEP + skew for i in (0, 1, 2, 6, 10, 11, 12, 13, 14)]
+    assert wide["other"].isna().tolist() == [i in (6, 12, 14) for i in (0, 1, 2, 6, 10, 11, 12, 13, 14)]
+
+
+def test_wide_breaks_where_one_sample_is_from_another_time(history):
+    """A single line with a time of its own moves no break."""
+    for i in (0, 1, 2, 10):
+        at = START + i * STEP
+        history.record(text_scrape("early 1 4102444800000\nother 1\nlate 1\n", at))
+
+    assert history.wide("other").index.tolist() == [START + i * STEP for i in (0, 1, 2, 6, 10)]
+
+
+def test_wide_has_no_break_where_the_page_stood_still(history):
+    """A failed scrape between two readings of the same page is no gap between samples: there is one sample."""
+    for i in (0, 2):
+        history.record(text_scrape("a 1 1714521600000\n", START + i * STEP))
+    failing(history, 1)
+
+    assert history.wide("a").index.tolist() == [START]
+
+
 def test_rollup_is_what_pandas_says_of_the_frame(history):
     """Quantiles by period are those of the values in it, whole or not; NaN is left out, nothing else is missing."""
     filled(history, [i for i in range(400) if i % 7 == 0 or i < 250])
@@ -424,6 +493,29 @@ def test_future_time_of_one_sample_forgets_nothing(tmp_path):
         filled(history, range(4, 6))
 
         assert len(history.frame("other")) == 6
+
+
+@pytest.mark.parametrize("stamp", [4_102_444_800_000, 9_000_000_000_000_000], ids=["in 2100", "beyond all dates"])
+def test_future_time_of_one_sample_moves_no_duration(history, stamp):
+    """`since="60s"` counts back from the newest scrape, where another metric claims to be from a time to come."""
+    filled(history, range(5))
+    history.record(text_scrape(f"early 1 {stamp}\n", START + 5 * STEP))
+
+    assert history.frame("other", "60s")["timestamp"].tolist() == [START + i * STEP for i in (3, 4)]
+    assert history.wide("other", "60s").index.tolist() == [START + i * STEP for i in (3, 4)]
+
+
+def test_future_time_of_one_sample_ends_no_day_of_a_history_that_is_opened_again(tmp_path):
+    """After a sample from the year 2200 days still end, are forgotten when they are old, and not before."""
+    path = tmp_path / "metrics.db"
+    with MetricsHistory(path, keep="1d") as history:
+        history.record(scrape(0))
+        history.record(text_scrape("early 1 7258118400000\n", START + STEP))
+    with MetricsHistory(path, keep="1d") as history:
+        for i in range(1, 4):
+            history.record(scrape(i, at=START + i * DAY))
+
+        assert history.frame("other")["timestamp"].tolist() == [START + i * DAY for i in (2, 3)]
 
 
 def test_export_holds_to_the_rules_of_openmetrics(history, tmp_path):
@@ -489,6 +581,19 @@ def test_second_recorder_is_refused_while_reading_works(tmp_path):
         assert len(second.frame("other")) == 3
         first.close()
         assert second.record(scrape(3)) == len(SERIES)
+
+
+def test_second_recorder_through_a_link_is_refused(tmp_path):
+    """A link is another name of the same file, which has one recorder all the same."""
+    path, link = tmp_path / "metrics.db", tmp_path / "elsewhere" / "link.db"
+    link.parent.mkdir()
+    link.symlink_to(path)
+    with MetricsHistory(path) as first, MetricsHistory(link) as second:
+        first.record(scrape(0))
+
+        with pytest.raises(SettingsError, match=r"Somebody records into .*link\.db' already"):
+            second.record(scrape(1))
+        assert second._database.size_bytes() == first._database.size_bytes()
 
 
 def test_history_that_is_dropped_lets_the_next_one_record(tmp_path):

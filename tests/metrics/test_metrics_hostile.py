@@ -83,7 +83,7 @@ def test_folder_that_is_not_there_is_told(tmp_path):
         "CREATE TRIGGER t AFTER INSERT ON scrapes BEGIN DELETE FROM chunks; END",
         "CREATE VIEW v AS SELECT 1",
         "DROP TABLE head; CREATE TABLE head (id INTEGER PRIMARY KEY, layout, first, last, times, body)",
-        "PRAGMA user_version=2",
+        "PRAGMA user_version=1",
     ],
 )
 def test_file_with_more_or_other_tables_is_refused(tmp_path, statement):
@@ -116,6 +116,7 @@ def test_file_with_more_or_other_tables_is_refused(tmp_path, statement):
         "UPDATE head SET times = x'00'",
         "UPDATE layouts SET ids = 'abc'",
         "UPDATE scrapes SET duration = 'long', status = 'many'",
+        "UPDATE scrapes SET stamp = 'late'; UPDATE scrapes SET outcome = 'Error' WHERE rowid % 7 = 0",
     ],
 )
 def test_damaged_contents_are_told_in_one_sentence(tmp_path, statement):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -95,6 +97,18 @@ def test_names_and_labels_are_quoted(source):
     )
 
 
+@pytest.mark.parametrize(("metric", "labels"), [("a\ud800", {}), ("a", {"aws_region": "x\udfff"})])
+def test_half_of_a_character_is_refused_in_words(source, metric, labels):
+    """A lone surrogate, as broken text holds it, is an InputError that shows it, and nothing is asked."""
+    prometheus = source(matrix())
+
+    with pytest.raises(InputError, match=r"'[ax]\\ud[89f]\w+'.* lone surrogate") as caught:
+        prometheus.frame(metric, START, START, **labels)
+
+    assert prometheus.server.asked == []
+    assert str(caught.value).isascii()
+
+
 def test_samples_have_their_own_times_and_are_not_filled_in(source):
     """A sample that shows at several points of the grid is one row, at the time it was scraped."""
     at, labels = START.timestamp(), {"aws_region": "us", "zone": "b"}
@@ -184,6 +198,67 @@ def test_answer_that_is_none_is_told_without_the_secret(source, reply, error, wo
     assert "\n" not in sentence
 
 
+TOKEN = "CANARY-TOKEN-0123456789"
+
+
+@pytest.mark.parametrize(
+    ("headers", "reply"),
+    [
+        ({"Authorization": f"Bearer {TOKEN}"}, Reply({"error": f"bad token {TOKEN}"}, 401)),
+        ({"Authorization": f"Bearer {TOKEN}"}, Reply(b"x" * 190 + TOKEN.encode(), 401)),
+        ({"Authorization": f"Bearer {TOKEN}"}, Reply(b"", 401, reason=f"no {TOKEN}")),
+        ({"Authorization": f"Bearer {TOKEN}"}, Reply({"status": TOKEN, "error": f"[{TOKEN}]"})),
+        ({"Cookie": f"session={TOKEN}; path=/"}, Reply({"error": f"no session {TOKEN}"}, 403)),
+        ({"Authorization": "Basic bWU6Q0FOQVJZ"}, Reply({"error": "wrong password CANARY"}, 401)),
+    ],
+    ids=["token alone", "cut in two", "status line", "not an error", "cookie", "password"],
+)
+def test_part_of_a_header_is_told_by_no_error(canned, headers, reply):
+    """A server may repeat the token without its scheme, a cookie's value, or the password: none of it is shown."""
+    with (
+        PrometheusSource(canned(reply).url, headers=headers) as prometheus,
+        pytest.raises((TectonHttpException, DecodeError)) as caught,
+    ):
+        prometheus.frame("feature_server_utilization", START, START)
+
+    assert "CANAR" not in str(caught.value) + repr(caught.value)
+    assert "****" in str(caught.value)
+
+
+def test_scheme_and_short_words_stay_readable(canned):
+    """Only what can be a secret is hidden: a sentence of the server's is not torn to pieces."""
+    headers = {"Authorization": f"Bearer {TOKEN}", "X-Mode": "a b"}
+    reply = Reply({"error": "a Bearer token is needed"}, 401)
+
+    with (
+        PrometheusSource(canned(reply).url, headers=headers) as prometheus,
+        pytest.raises(UnauthorizedError, match="a Bearer token is needed"),
+    ):
+        prometheus.frame("feature_server_utilization", START, START)
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Authorization": f"Bearer {TOKEN}\n"},
+        {"Authorization": f" {TOKEN}"},
+        {"Authorization": f"{TOKEN} "},
+        {"Authorization": f"{TOKEN}é"},
+        {"Authorization": f"{TOKEN}\r\nX-Other: 1"},
+        {"Authorization": ""},
+        {"Authorization": TOKEN.encode()},
+        {f"Bearer {TOKEN}": "Authorization"},
+    ],
+)
+def test_header_that_cannot_be_sent_is_refused_without_its_value(headers):
+    """A line feed of a file, a space or an accent is told when the source is made, and the value is not shown."""
+    with pytest.raises(InputError, match=r"cannot be sent") as caught:
+        PrometheusSource("http://127.0.0.1:9", headers=headers)
+
+    assert "CANARY" not in str(caught.value)
+    assert caught.value.__context__ is None
+
+
 def test_answer_that_is_too_large_is_cut_short(source, monkeypatch):
     """A server that sends without end is stopped, and the sentence says what to do."""
     monkeypatch.setattr("tecton_nb.metrics.prometheus._LARGEST", 1_000)
@@ -201,6 +276,37 @@ def test_silence_has_an_end(source, canned):
         pytest.raises(DeadlineExceededError, match="did not answer in time"),
     ):
         prometheus.frame("feature_server_utilization", START, START)
+
+
+def test_answer_in_drops_has_an_end(source, monkeypatch):
+    """The deadline is for the whole answer: one that comes piece by piece, each of them in time, ends as well."""
+    clock = itertools.count(step=40)
+    monkeypatch.setattr("tecton_nb.metrics.prometheus.time", SimpleNamespace(monotonic=lambda: next(clock)))
+
+    with pytest.raises(DeadlineExceededError, match="did not answer in time"):
+        source(Reply(b"x" * 2**20), deadline_seconds=60).frame("feature_server_utilization", START, START)
+
+
+def test_question_of_decades_is_refused_before_anything_is_asked(source):
+    """A begin in the year 2000 would be thousands of questions: the sentence says how many, and what to change."""
+    prometheus = source(matrix())
+
+    with pytest.raises(InputError, match=r"2\d,\d{3} questions .* steps of 15 s; at most 2,000 .* later `since`"):
+        prometheus.frame("feature_server_utilization", "2000-01-01", "2017-01-01")
+    assert prometheus.server.asked == []
+
+
+def test_longest_question_that_is_allowed_is_asked_whole(source, monkeypatch):
+    """The bound is on the questions that are really sent."""
+    monkeypatch.setattr("tecton_nb.metrics.prometheus._MOST_QUESTIONS", 2)
+    prometheus = source(matrix())
+    whole = timedelta(seconds=15) * 1_440
+
+    prometheus.frame("feature_server_utilization", START, START + whole * 2 - timedelta(seconds=15))
+
+    assert len(prometheus.server.asked) == 2
+    with pytest.raises(InputError, match=r"3 questions"):
+        prometheus.frame("feature_server_utilization", START, START + whole * 2)
 
 
 def test_nobody_there_is_told():

@@ -243,10 +243,27 @@ def test_page_that_only_ends_like_openmetrics_is_read_as_text() -> None:
     assert family.samples == (Sample("a_seconds", 0.5, {"x": "y"}, 1692222226141),)
 
 
-@pytest.mark.parametrize("page", ["", "\n\n", "# EOF\n", "# only a comment\n", b""], ids=repr)
-def test_empty_page_has_no_metrics(page: str | bytes) -> None:
-    """A page without samples is no error: a fresh server has nothing to report."""
+@pytest.mark.parametrize("page", ["# EOF\n", b"# EOF"], ids=repr)
+def test_page_that_says_where_it_ends_may_be_empty(page: str | bytes) -> None:
+    """OpenMetrics without samples is no error: a fresh server has nothing to report, and says so."""
     assert parse_exposition(page) == ()
+
+
+def test_page_may_declare_metrics_without_samples() -> None:
+    """A metric that nothing was measured of yet is a metric."""
+    (family,) = parse_exposition("# TYPE a gauge\n")
+
+    assert (family.name, family.samples) == ("a", ())
+
+
+@pytest.mark.parametrize("content_type", [None, "text/plain; version=0.0.4"])
+@pytest.mark.parametrize("page", ["", "\n\n", " \n", "# only a comment\n", b"", b"\xef\xbb\xbf"], ids=repr)
+def test_text_with_nothing_on_it_is_no_page(page: str | bytes, content_type: str | None) -> None:
+    """An empty body, as a proxy or a server that is starting sends it, is no good scrape."""
+    with pytest.raises(ScrapeFormatError, match=r"no sample, HELP or TYPE on it\. Check the address\.") as caught:
+        parse_exposition(page, content_type)
+
+    assert caught.value.where == "line 1"
 
 
 @pytest.mark.parametrize("content_type", ["text/html; charset=utf-8", "application/json", "image/png"])
@@ -371,8 +388,8 @@ def test_page_that_is_cut_anywhere_is_never_read_with_wrong_numbers() -> None:
             lengths[end] = len(found)
             assert found == samples[: len(found)]
 
-    # At the ends of the five lines; behind a sample's time its line feed may be missing.
-    assert list(lengths.values()) == [0, 0, 0, 1, 1, 2, 2, 3]
+    # At the ends of the five lines, never where nothing came; behind a sample's time its line feed may be missing.
+    assert list(lengths.values()) == [0, 0, 1, 1, 2, 2, 3]
 
 
 def test_cut_page_is_told_as_such() -> None:

@@ -143,6 +143,17 @@ def test_page_against_the_rules_is_refused(page):
         assert caught.value.where.startswith("line ")
 
 
+@pytest.mark.parametrize("content_type", [CONTENT_TYPE, None])
+def test_line_that_is_too_long_is_refused_before_it_costs_time(content_type):
+    """A line of OpenMetrics has the same longest length as one of Prometheus text, claimed or recognized."""
+    labels = ",".join(f'l{i}="x"' for i in range(2_000))
+
+    with pytest.raises(ScrapeFormatError, match=r"line 2 is .*longer than 16,384 characters") as caught:
+        parse_exposition(f"# TYPE a gauge\na{{{labels}}} 1\n# EOF\n", content_type)
+
+    assert caught.value.where == "line 2"
+
+
 def test_seconds_of_openmetrics_are_exact_to_the_millisecond():
     """A time in seconds with fractions is the moment it names."""
     frame = parse_exposition("a 1 1692222226.141\nb 2 -1.5\n# EOF\n", CONTENT_TYPE).to_pandas()
