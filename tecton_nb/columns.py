@@ -99,9 +99,12 @@ SLO_SLICES = (
     Column("timestamp", "datetime64[ns, UTC]", "end of the slice of time"),
     Column("slice_seconds", "Float64", "length of the slice", "s"),
     Column("service", "string", "feature service; missing where all of them are counted together"),
-    Column("requests", "Float64", "requests that count for the objective; missing if unknown"),
-    Column("good_min_ratio", "Float64", "least share of them that can have been good; missing without traffic; 0 to 1"),
-    Column("good_max_ratio", "Float64", "greatest share of them that can have been good; the same where it is exact"),
+    Column("requests", "Float64", "requests that count, or may count, for the objective; missing if unknown"),
+    Column("certain_requests", "Float64", "those of them that count for certain: fewer where 504s count if eligible"),
+    Column("good_min_ratio", "Float64", "least share of requests that can have been good; missing without traffic"),
+    Column(
+        "good_max_ratio", "Float64", "greatest share of certain_requests that can have been good; 1 if there is none"
+    ),
     Column("source", "string", "replies (of one's own requests), latency quantiles or error rates"),
 )
 

@@ -7,9 +7,10 @@ from metric_frames import START, samples, summary
 
 from tecton_nb import columns
 from tecton_nb.exceptions import InputError
-from tecton_nb.metrics.slo import Objective, attainment, slices_from_metrics
+from tecton_nb.metrics.slo import Objective, attainment, budget, burn_rates, slices_from_metrics
 
 LATENCY, RATE, ERRORS = "feature_service_latency", "feature_service_requests_rate", "feature_server_errors_rate"
+TOTAL_RATE = "feature_service_requests_total_rate"
 FAST = Objective("latency", 0.99, 0.1)
 RUNGS = (0.5, 0.9, 0.95, 0.99)
 SLICES = 96
@@ -227,3 +228,68 @@ def test_unknown_numbers_of_requests_cannot_be_weighed():
         attainment(slices, FAST)
 
     assert attainment(slices, Objective("latency", 0.99, 0.1, method="ratio_timeslices")).loc[0, "is_met"]
+
+
+def error_page(*slices: dict[str, float], rate: float = 100 / 300) -> pd.DataFrame:
+    """Return error rates in percent by status, one reading per slice of five minutes, and the rate of requests."""
+    statuses = sorted({status for each in slices for status in each})
+    errors = [samples(ERRORS, [each.get(one, 0.0) for each in slices], every="5min", status=one) for one in statuses]
+    return pd.concat([*errors, samples(TOTAL_RATE, [rate] * len(slices), every="5min")], ignore_index=True)
+
+
+@pytest.mark.parametrize(
+    ("timeouts", "least", "most", "certain"),
+    [
+        ("exclude", 105 / 110, 105 / 110, [10, 100]),
+        # With all of the 90 counted, 105 of 200 are good; with none, 105 of 110.
+        ("if_eligible", 105 / 200, 105 / 110, [10, 100]),
+        ("count", 105 / 200, 105 / 200, [100, 100]),
+    ],
+)
+def test_timeouts_that_may_not_count_weigh_nothing(timeouts, least, most, certain):
+    """Of 100 requests 90 time out and 5 fail, then 100 are good: without time-outs 105 of 110 are good."""
+    objective = Objective("availability", 0.99, timeouts=timeouts)
+
+    found = slices_from_metrics(error_page({"504": 90.0, "500": 5.0}, {"504": 0.0, "500": 0.0}), objective)
+
+    result, course = attainment(found, objective).loc[0], budget(found, objective).iloc[-1]
+    assert found["certain_requests"].tolist() == pytest.approx(certain)
+    assert result[["good_min_ratio", "good_max_ratio"]].tolist() == pytest.approx([least, most])
+    assert course[["attained_min_ratio", "attained_max_ratio"]].tolist() == pytest.approx([least, most])
+
+
+def test_slice_of_nothing_but_timeouts_leaves_the_result_an_interval():
+    """All 504, then all good: half of the requests are good if time-outs count, and all of them if they do not."""
+    objective = Objective("availability", 0.9995, timeouts="if_eligible")
+
+    found = slices_from_metrics(error_page({"504": 100.0}, {"504": 0.0}), objective)
+
+    result = attainment(found, objective).loc[0]
+    assert found[["good_min_ratio", "good_max_ratio"]].to_numpy().tolist() == [[0, 1], [1, 1]]
+    assert result[["good_min_ratio", "good_max_ratio"]].tolist() == pytest.approx([0.5, 1])
+    assert result["is_met"] is pd.NA
+
+
+@pytest.mark.parametrize("method", ["occurrences", "ratio_timeslices"])
+def test_nothing_but_timeouts_can_be_no_shortfall(method):
+    """Where all there is are time-outs that may not count, anything from none to all is good, in every result."""
+    objective = Objective("availability", 0.9995, timeouts="if_eligible", method=method)
+
+    found = slices_from_metrics(error_page({"504": 100.0}, {"504": 100.0}), objective)
+
+    rates = burn_rates(found, objective)
+    assert attainment(found, objective).loc[0, ["good_min_ratio", "good_max_ratio"]].tolist() == [0, 1]
+    assert budget(found, objective)["attained_max_ratio"].tolist() == [1, 1]
+    assert rates["long_min"].tolist() == [0] * 4
+    assert set(rates["alert"]) == {"possible"}
+
+
+def test_timeouts_left_out_are_no_traffic():
+    """Where time-outs are left out a slice of nothing else has no share and weighs nothing."""
+    objective = Objective("availability", 0.9995, timeouts="exclude")
+
+    found = slices_from_metrics(error_page({"504": 100.0}, {"504": 0.0, "500": 2.0}), objective)
+
+    assert found["good_min_ratio"].isna().tolist() == [True, False]
+    assert found["requests"].tolist() == pytest.approx([0, 100])
+    assert attainment(found, objective).loc[0, "good_max_ratio"] == pytest.approx(0.98)

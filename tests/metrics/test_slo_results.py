@@ -21,6 +21,7 @@ def slices(least, most=None, requests=100, *, every="5min", service=None, source
             "slice_seconds": length.total_seconds(),
             "service": service,
             "requests": requests,
+            "certain_requests": requests,
             "good_min_ratio": least,
             "good_max_ratio": least if most is None else most,
             "source": source,

@@ -84,7 +84,7 @@ def _latency_slices(
         requests = _requests(series, _same_service(rates, identity), ladder.index, length)
         least, most = ladder_bounds(ladder.to_numpy(), ladder.columns.to_numpy(float), objective, requests)
         name = next((text for text in reversed(identity) if isinstance(text, str)), None)
-        yield from _rows(ladder.index, length, name, requests, least, most, "latency quantiles")
+        yield from _rows(ladder.index, length, name, (requests, requests), least, most, "latency quantiles")
 
 
 def _check_one(series: pd.DataFrame, metric: str) -> None:
@@ -128,14 +128,19 @@ def _error_slices(
     wide = _last_of_slices(_pivot(_samples(frame, ERRORS), "status"), length) / percent_of
     timeouts = wide.get("504", pd.Series(0.0, index=wide.index)).fillna(0.0)
     failed = wide[[status for status in wide.columns if str(status).startswith("5")]].sum(axis=1)
-    without = (1 - failed) / (1 - timeouts)
-    most = 1 - failed if objective.timeouts == "count" else without
-    least = without if objective.timeouts == "exclude" else 1 - failed
     rates = frame[column(frame, "metric", _WHAT) == TOTAL_RATE]
     requests = _rate_requests(rates, wide.index, length)
-    idle = requests == 0
-    low, high = (np.where(idle, np.nan, shares.to_numpy(float)) for shares in (least, most))
-    yield from _rows(wide.index, length, None, requests, low, high, "error rates")
+    good = (1 - failed).to_numpy(float).clip(0, 1)
+    # What may not count is taken out of the share and of its weight alike.
+    counted = np.ones(len(wide)) if objective.timeouts == "count" else (1 - timeouts).to_numpy(float).clip(0, 1)
+    most = np.divide(good, counted, out=np.full(len(wide), np.nan), where=counted > 0).clip(0, 1)
+    if objective.timeouts == "if_eligible":
+        # Where the only requests may not count, they may as well be no shortfall.
+        least, most, total = good, np.where(counted > 0, most, 1.0), requests
+    else:
+        least, total = most, requests * counted
+    low, high = (np.where(requests == 0, np.nan, shares) for shares in (least, most))
+    yield from _rows(wide.index, length, None, (total, requests * counted), low, high, "error rates")
 
 
 def _samples(frame: pd.DataFrame, metric: str) -> pd.DataFrame:
@@ -209,17 +214,18 @@ def _rows(
     ends: pd.Index,
     length: pd.Timedelta,
     name: str | None,
-    requests: Floats,
+    requests: tuple[Floats, Floats],
     least: Floats,
     most: Floats,
     source: str,
 ) -> Iterator[dict[str, object]]:
-    for end, count, low, high in zip(ends, requests, least, most, strict=True):
+    for end, count, certain, low, high in zip(ends, *requests, least, most, strict=True):
         yield {
             "timestamp": end,
             "slice_seconds": length.total_seconds(),
             "service": name,
             "requests": count,
+            "certain_requests": certain,
             "good_min_ratio": low,
             "good_max_ratio": high,
             "source": source,

@@ -134,6 +134,7 @@ def _slices(counts: pd.DataFrame, seconds: float, service: str | None) -> pd.Dat
         "slice_seconds": seconds,
         "service": pd.array([service] * len(counts), "string"),
         "requests": every,
+        "certain_requests": fewest,
         "good_min_ratio": np.divide(good, every, out=np.full(len(every), np.nan), where=every > 0),
         "good_max_ratio": most,
         "source": pd.array([_SOURCE] * len(counts), "string"),

@@ -14,6 +14,8 @@ from .frames import Floats, column, made, numbers
 from .objective import BURN_RATE_POLICY, BurnRate, Objective, duration
 
 _WHAT = "slices"
+# A sum that rolls leaves rounding behind where nothing is; a request is far more.
+_NO_REQUESTS = 1e-6
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,7 @@ class _Series:
     most: Floats
     requests: Floats
     weight: Floats
+    certain: Floats
     seconds: Floats
 
     def bounds(self, start: pd.Timestamp, end: pd.Timestamp) -> tuple[float, float]:
@@ -34,9 +37,10 @@ class _Series:
         inside = self.within(start, end) & (self.weight > 0)
         if not inside.any():
             return float("nan"), float("nan")
-        weight = self.weight[inside]
-        least, most = (float(np.average(shares[inside], weights=weight)) for shares in (self.least, self.most))
-        return least, most
+        weight, certain = self.weight[inside], self.certain[inside]
+        least = float(np.average(self.least[inside], weights=weight))
+        # Requests of which none need count may as well be no shortfall.
+        return least, float(np.average(self.most[inside], weights=certain)) if certain.any() else 1.0
 
     def coverage(self, start: pd.Timestamp, end: pd.Timestamp) -> float:
         """Return the part of the time for which there are slices."""
@@ -164,7 +168,12 @@ def _weighed(rows: pd.DataFrame, objective: Objective, service: str | None) -> _
     if objective.method == "timeslices":
         wanted = objective.slice_target or 0.0
         least, most = (np.where(np.isnan(shares), np.nan, shares >= wanted) for shares in (least, most))
-    weight = np.nan_to_num(requests) if objective.method == "occurrences" else has_traffic.astype(np.float64)
+    by_requests = objective.method == "occurrences"
+    certain = numbers(rows, "certain_requests", _WHAT) if by_requests else np.ones(len(rows))
+    weight, certain = (
+        np.where(has_traffic, np.nan_to_num(each), 0.0)
+        for each in (requests if by_requests else np.ones(len(rows)), certain)
+    )
     return _Series(
         service,
         str(rows["source"].iloc[0]),
@@ -172,7 +181,8 @@ def _weighed(rows: pd.DataFrame, objective: Objective, service: str | None) -> _
         least,
         most,
         requests,
-        np.where(has_traffic, weight, 0.0),
+        weight,
+        certain,
         # A slice of unknown weight cannot be added, so it is not covered.
         np.where(has_traffic & (weight == 0), 0.0, numbers(rows, "slice_seconds", _WHAT)),
     )
@@ -182,14 +192,15 @@ def _budget_rows(series: _Series, objective: Objective) -> Iterator[dict[str, ob
     sums = pd.DataFrame(
         {
             "weight": series.weight,
+            "certain": series.certain,
             "least": series.weight * np.nan_to_num(series.least),
-            "most": series.weight * np.nan_to_num(series.most),
+            "most": series.certain * np.nan_to_num(series.most),
         }
     )
     at_once = sums.groupby(series.ends).sum()
     lengths = pd.Series(series.seconds).groupby(series.ends).max()
     in_window = at_once.rolling(objective.period, closed="right").sum()
-    each = [_shares(totals, kind) for totals in (at_once, in_window) for kind in ("least", "most")]
+    each = [shares for totals in (at_once, in_window) for shares in _shares(totals)]
     for end, seconds, low, high, attained_low, attained_high in zip(at_once.index, lengths, *each, strict=True):
         yield {
             "timestamp": end,
@@ -205,10 +216,14 @@ def _budget_rows(series: _Series, objective: Objective) -> Iterator[dict[str, ob
         }
 
 
-def _shares(totals: pd.DataFrame, kind: str) -> Floats:
-    weight = totals["weight"].to_numpy(np.float64)
-    sums = totals[kind].to_numpy(np.float64)
-    return np.where(weight > 0, sums / np.where(weight > 0, weight, 1.0), np.nan)
+def _shares(totals: pd.DataFrame) -> tuple[Floats, Floats]:
+    weight, certain, least, most = (totals[name].to_numpy(np.float64) for name in totals.columns)
+    has_traffic = weight > _NO_REQUESTS
+    shares = np.divide(most, certain, out=np.ones(len(totals)), where=certain > _NO_REQUESTS)
+    return (
+        np.divide(least, weight, out=np.full(len(totals), np.nan), where=has_traffic),
+        np.where(has_traffic, shares, np.nan),
+    )
 
 
 def _burn(series: _Series, objective: Objective, rule: BurnRate) -> dict[str, object]:
