@@ -293,3 +293,60 @@ def test_timeouts_left_out_are_no_traffic():
     assert found["good_min_ratio"].isna().tolist() == [True, False]
     assert found["requests"].tolist() == pytest.approx([0, 100])
     assert attainment(found, objective).loc[0, "good_max_ratio"] == pytest.approx(0.98)
+
+
+def test_statuses_read_at_different_times_of_a_slice_all_count():
+    """Where 500 is at 50 % and 404 comes a millisecond later, half of the slice is bad all the same."""
+    page = error_page({"500": 50.0, "404": 3.0})
+    later = page["timestamp"].where(page["status"].ne("404").fillna(True), page["timestamp"] - pd.Timedelta("1ms"))
+    sooner = page.assign(timestamp=later.where(page["status"].ne("500").fillna(True), later - pd.Timedelta("2ms")))
+
+    found = slices_from_metrics(sooner, Objective("availability", 0.99))
+
+    assert found[["good_min_ratio", "good_max_ratio", "requests"]].to_numpy().tolist() == [[0.5, 0.5, 100]]
+
+
+def test_last_reading_of_a_status_counts():
+    """Of 50 % and then 10 % in one slice the 10 % are what the slice ends with."""
+    frame = samples(ERRORS, [50.0, 10.0], status="500")
+
+    found = slices_from_metrics(frame, Objective("availability", 0.99))
+
+    assert found["good_min_ratio"].tolist() == pytest.approx([0.9])
+
+
+def test_error_rates_of_two_regions_are_not_mixed():
+    """Half failed in one region and nothing in the other: without their traffic nobody can add that up."""
+    frame = pd.concat(
+        [samples(ERRORS, [rate], status="500", aws_region=one) for one, rate in (("a", 50.0), ("b", 0.0))]
+    )
+
+    with pytest.raises(InputError, match=r"'feature_server_errors_rate' that differ in 'aws_region'\. Their shares do"):
+        slices_from_metrics(frame, Objective("availability", 0.99))
+
+
+@pytest.mark.parametrize(
+    ("page", "rate", "expected"),
+    [
+        ({"500": float("nan")}, 1.0, [0, 1]),
+        ({"500": float("nan"), "404": 3.0}, 1.0, [0, 1]),
+        ({"500": float("nan"), "502": 20.0}, 1.0, [0, 0.8]),
+        ({"404": 3.0}, 1.0, [1, 1]),
+        ({"500": float("nan")}, 0.0, [pd.NA, pd.NA]),
+    ],
+)
+def test_error_rate_of_nan_is_unknown_and_not_good(page, rate, expected):
+    """NaN with traffic may be any number of failures; without traffic there is no share."""
+    found = slices_from_metrics(error_page(page, rate=rate), Objective("availability", 0.99))
+
+    assert found.loc[0, ["good_min_ratio", "good_max_ratio"]].tolist() == expected
+
+
+def test_count_of_nan_takes_nothing_away():
+    """Where a reading of the count is NaN the next one tells what came since the last: ten requests every 30 s."""
+    counts = [10.0 * place for place in range(20)]
+    counts[14] = float("nan")
+
+    found = slices_from_metrics(summary(LATENCY, {0.5: [0.02] * 20}, counts), FAST)
+
+    assert found["requests"].tolist() == pytest.approx([100, 100])
