@@ -14,6 +14,7 @@ from .source import INTERVAL, dumped
 _RUNGS = (0.5, 0.9, 0.95, 0.99)
 _BY = "feature_service_id, feature_service_name"
 _BAD, _ALL = "tecton_slo:bad:rate", "tecton_slo:all:rate"
+_FAILED = 'status=~"5.."'
 _PAGES = 2
 
 
@@ -47,15 +48,20 @@ def rules(objective: Objective, *, policy: Sequence[BurnRate] = BURN_RATE_POLICY
 
 
 def _availability(objective: Objective, percent_of: float) -> tuple[str, str]:
-    whole = f"{percent_of:g}"
+    """Return the share that is bad, and the rate of requests that count."""
+    whole, requests = f"{percent_of:g}", f"sum({TOTAL_RATE})"
     # A server that never failed has no such series; its rate of requests says that it is there.
-    none = f"0 * sum({TOTAL_RATE})"
+    none = f"0 * {requests}"
+
+    def rate(statuses: str) -> str:
+        # One NaN would be the sum of every window that it is in.
+        return f"(sum({ERRORS}{{{statuses}}} >= 0) or {none})"
+
     if objective.timeouts == "count":
-        failed = f'sum({ERRORS}{{status=~"5.."}})'
-    else:
-        failed = f'sum({ERRORS}{{status=~"5..",status!="504"}})'
-        whole = f'({whole} - (sum({ERRORS}{{status="504"}}) or {none}))'
-    return f"({failed} or {none}) / {whole}", f"sum({TOTAL_RATE})"
+        return f"{rate(_FAILED)} / {whole}", requests
+    # What does not count is taken out of the share and of its weight alike; of nothing else there is no share.
+    counted = f"""clamp_min({whole} - {rate('status="504"')}, 0)"""
+    return f"""{rate(f'{_FAILED},status!="504"')} / ({counted} > 0)""", f"{requests} * {counted} / {whole}"
 
 
 def _latency(objective: Objective) -> tuple[str, str]:

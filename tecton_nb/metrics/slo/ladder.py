@@ -189,10 +189,9 @@ def _last_of_statuses(samples: pd.DataFrame, length: pd.Timedelta) -> pd.DataFra
         samples.assign(end=ends, value=samples["value"].to_numpy(float, na_value=np.nan), is_read=True)
         .sort_values("timestamp", kind="stable")
         .drop_duplicates(["end", "status"], keep="last")
-        .pivot(index="end", columns="status", values=["value", "is_read"])
     )
-    is_read = last["is_read"].notna()
-    return last["value"].astype(float).where(is_read, 0.0)
+    values, is_read = (last.pivot(index="end", columns="status", values=name) for name in ("value", "is_read"))
+    return values.where(is_read.notna(), 0.0)
 
 
 def _last_of_slices(wide: pd.DataFrame, length: pd.Timedelta) -> pd.DataFrame:
