@@ -156,7 +156,10 @@ SLO_BURN_RATES = (
     Column("long_coverage_ratio", "Float64", "part of the long window for which there are data; 0 to 1"),
     Column("short_slices", "Int64", "slices of time with data in the short window; few of them prove little"),
     Column(
-        "alert", "string", "firing, possible (the interval holds the factor), quiet, no data or never (out of reach)"
+        "alert",
+        "string",
+        "firing, possible (the interval holds the factor), quiet, no data or never (the rule does not fit: its factor "
+        "is out of reach or below 1, or its window longer than the objective's)",
     ),
 )
 

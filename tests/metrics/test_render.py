@@ -175,6 +175,16 @@ def test_rules_out_of_reach_are_left_out():
     assert [rule["labels"]["long_window"] for rule in group["rules"] if "alert" in rule] == ["6h", "1d", "3d"]
 
 
+def test_rules_that_would_alarm_a_healthy_service_are_left_out_with_a_word():
+    """Over 7 days the last two rules would fire at 0.7 and 0.23 times the budget; the file says why it lacks them."""
+    text = render.rules(Objective("availability", 0.999, window="7d"))
+
+    (group,) = yaml.safe_load(text)["groups"]
+    assert [rule["labels"]["long_window"] for rule in group["rules"] if "alert" in rule] == ["1h", "6h"]
+    assert "# Left out is the rule of 1d and 2h: its factor is 0.7, and below 1 no budget runs out.\n" in text
+    assert "# Left out is the rule of 3d and 6h: its factor is 0.233, and" in text
+
+
 @pytest.mark.parametrize("agent", AGENTS)
 def test_command_prints_what_the_function_returns(agent, monkeypatch, capsys):
     """`tecton-nb render` writes the configuration to standard output, ready for a file."""

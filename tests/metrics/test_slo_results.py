@@ -152,6 +152,33 @@ def test_burn_rate_out_of_reach_is_said():
     assert found["alert"].tolist()[0] == "never"
 
 
+@pytest.mark.parametrize(
+    ("window", "alerts"),
+    [
+        ("30d", ["quiet"] * 4),
+        # Over 7 days the factors are 3.36, 1.4, 0.7 and 0.233; over one day 0.48, 0.2, 0.1 and 0.033.
+        ("7d", ["quiet", "quiet", "never", "never"]),
+        ("1d", ["never"] * 4),
+    ],
+)
+def test_service_within_its_budget_fires_nothing_over_any_window(window, alerts):
+    """A service that spends 80 % of its budget is healthy, however short the objective's window is."""
+    found = burn_rates(slices([0.992] * 900), Objective("availability", 0.99, window=window))
+
+    assert found["long_min"].tolist() == pytest.approx([0.8] * 4)
+    assert found["alert"].tolist() == alerts
+
+
+def test_window_longer_than_the_objectives_never_fires():
+    """A rule that looks back over three days says nothing of an objective over two."""
+    found = burn_rates(
+        slices([0.0] * 900), Objective("availability", 0.9, window="2d"), policy=[BurnRate(2, "3d", "6h")]
+    )
+
+    assert found.loc[0, "factor"] == pytest.approx(4 / 3)
+    assert found.loc[0, "alert"] == "never"
+
+
 def test_short_window_of_one_reading_is_told():
     """A five-minute window holds one slice of five minutes, and the frame says so."""
     found = burn_rates(slices([1.0] * 20), DAY, policy=[BurnRate(0.02, "1h", "5m")])
@@ -162,7 +189,7 @@ def test_short_window_of_one_reading_is_told():
 
 def test_windows_without_traffic_have_no_data():
     """Slices without traffic alone decide nothing."""
-    found = burn_rates(slices([np.nan] * 12, requests=0), DAY)
+    found = burn_rates(slices([np.nan] * 12, requests=0), Objective("availability", 0.99))
 
     assert set(found["alert"]) == {"no data"}
 

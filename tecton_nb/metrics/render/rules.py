@@ -22,7 +22,8 @@ def rules(objective: Objective, *, policy: Sequence[BurnRate] = BURN_RATE_POLICY
     """Return a rule file for Prometheus: what is bad and what there is, recorded, and alerts on how fast budget burns.
 
     Latency counts as bad only what is certain from the ladder of quantiles, so an alert never fires by rounding.
-    Rules whose burn rate is out of the objective's reach are left out.
+    Rules that mean nothing for the objective are left out, and the comment at the head says why: a burn rate out of
+    reach or below 1, or a window longer than the objective's.
 
     Parameters
     ----------
@@ -37,12 +38,18 @@ def rules(objective: Objective, *, policy: Sequence[BurnRate] = BURN_RATE_POLICY
     bad, requests = _availability(objective, percent_of) if objective.kind == "availability" else _latency(objective)
     part, whole = _weighed(objective, bad, requests)
     recorded = [{"record": name, "expr": expr, "labels": {**labels}} for name, expr in ((_BAD, part), (_ALL, whole))]
-    reachable = [rule for rule in policy if rule.factor(objective) <= 1 / objective.error_budget]
-    alerts = [_alert(rule, objective, labels, place < _PAGES) for place, rule in enumerate(reachable)]
+    fitting = [rule for rule in policy if not rule.misfit(objective)]
+    alerts = [_alert(rule, objective, labels, place < _PAGES) for place, rule in enumerate(fitting)]
+    left_out = [
+        f"\nLeft out is the rule of {rule.long} and {rule.short}: {rule.misfit(objective)}."
+        for rule in policy
+        if rule not in fitting
+    ]
     group = {"name": f"tecton-slo-{labels['objective']}", "interval": INTERVAL, "rules": [*recorded, *alerts]}
     return dumped(
         f"Prometheus rules: {_comment(objective.name)}, counted by {objective.method}.\n"
-        "The metrics are taken over five minutes, so a window of five minutes is a single observation.",
+        "The metrics are taken over five minutes, so a window of five minutes is a single observation."
+        + "".join(left_out),
         {"groups": [group]},
     )
 

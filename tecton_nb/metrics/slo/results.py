@@ -127,14 +127,16 @@ def burn_rates(
     Parameters
     ----------
     policy
-        Pairs of windows; the default is the SRE workbook's, whose factors over 30 days are 14.4, 6, 3 and 1.
+        Pairs of windows; the default is the SRE workbook's, whose factors over 30 days are 14.4, 6, 3 and 1. They
+        shrink with the objective's window: over 7 days only the first two (3.36 and 1.4) are alarms.
 
     Returns
     -------
     pandas.DataFrame
         See ``columns.SLO_BURN_RATES``. An alert is ``firing`` if both windows burn at the factor or faster
-        even in the best case. A rate over five minutes in a window of five is a single observation, as
-        ``short_slices`` says.
+        even in the best case, and ``never`` where the rule means nothing for the objective: everything bad would not
+        burn so fast, the factor is below 1 (a healthy service would fire), or the long window is longer than the
+        objective's. A rate over five minutes in a window of five is a single observation, as ``short_slices`` says.
     """
     rows = []
     for series in _series(slices, objective, by_service):
@@ -244,13 +246,11 @@ def _burn(series: _Series, objective: Objective, rule: BurnRate) -> dict[str, ob
         "short_max": most[1],
         "long_coverage_ratio": series.coverage(end - long, end),
         "short_slices": seen.nunique(),
-        "alert": _alert(fewest, most, factor, 1 / objective.error_budget),
+        "alert": "never" if rule.misfit(objective) else _alert(fewest, most, factor),
     }
 
 
-def _alert(fewest: list[float], most: list[float], factor: float, highest: float) -> str:
-    if factor > highest:
-        return "never"
+def _alert(fewest: list[float], most: list[float], factor: float) -> str:
     if np.isnan(most).any():
         return "no data"
     if min(fewest) >= factor:
