@@ -99,6 +99,7 @@ SLO_SLICES = (
     Column("timestamp", "datetime64[ns, UTC]", "end of the slice of time"),
     Column("slice_seconds", "Float64", "length of the slice", "s"),
     Column("service", "string", "feature service; missing where all of them are counted together"),
+    Column("service_id", "string", "its id, as metrics state it; it tells services of one name apart"),
     Column("requests", "Float64", "requests that count, or may count, for the objective; missing if unknown"),
     Column("certain_requests", "Float64", "those of them that count for certain: fewer where 504s count if eligible"),
     Column("good_min_ratio", "Float64", "least share of requests that can have been good; missing without traffic"),
@@ -110,6 +111,7 @@ SLO_SLICES = (
 
 SLO_ATTAINMENT = (
     Column("service", "string", "feature service; missing where all of them are counted together"),
+    Column("service_id", "string", "its id, as metrics state it; it tells services of one name apart"),
     Column("objective", "string", "name of the objective"),
     Column("method", "string", "how requests and slices are counted: occurrences, ratio_timeslices or timeslices"),
     Column("source", "string", "replies (of one's own requests), latency quantiles or error rates"),
@@ -129,6 +131,7 @@ SLO_BUDGET = (
     Column("timestamp", "datetime64[ns, UTC]", "end of the slice of time"),
     Column("slice_seconds", "Float64", "length of the slice", "s"),
     Column("service", "string", "feature service; missing where all of them are counted together"),
+    Column("service_id", "string", "its id, as metrics state it; it tells services of one name apart"),
     Column("objective", "string", "name of the objective"),
     Column("method", "string", "how requests and slices are counted: occurrences, ratio_timeslices or timeslices"),
     Column("source", "string", "replies (of one's own requests), latency quantiles or error rates"),
@@ -143,6 +146,7 @@ SLO_BUDGET = (
 
 SLO_BURN_RATES = (
     Column("service", "string", "feature service; missing where all of them are counted together"),
+    Column("service_id", "string", "its id, as metrics state it; it tells services of one name apart"),
     Column("objective", "string", "name of the objective"),
     Column("method", "string", "how requests and slices are counted: occurrences, ratio_timeslices or timeslices"),
     Column("source", "string", "replies (of one's own requests), latency quantiles or error rates"),

@@ -168,6 +168,18 @@ def test_name_of_an_objective_cannot_break_out_of_the_file():
     assert '{{ "{{" }} .Labels' in group["rules"][-1]["annotations"]["summary"]
 
 
+def test_objectives_in_any_script_have_labels_of_their_own():
+    """Names that no small Latin letter holds are told apart by a hash; others are their own label."""
+    names = ["可用性", "延迟", "Größe a", "Grüße a", "!", "Plain Name"]
+
+    groups = [yaml.safe_load(render.rules(Objective("availability", 0.999, name=name)))["groups"][0] for name in names]
+
+    labels = [group["rules"][0]["labels"]["objective"] for group in groups]
+    assert len({*labels}) == len(names)
+    assert all(labels)
+    assert labels[-1] == "plain-name"
+
+
 def test_rules_out_of_reach_are_left_out():
     """At 90 % everything bad burns at 10, so the rule of 14.4 is not written."""
     (group,) = yaml.safe_load(render.rules(Objective("availability", 0.9)))["groups"]

@@ -162,6 +162,10 @@ def test_services_of_one_name_stay_apart():
     found = slices_from_metrics(frame, FAST)
 
     assert found["good_min_ratio"].tolist() == [0.5, 0.0]
+    assert found["service_id"].tolist() == ["1", "2"]
+    assert attainment(found, Objective("latency", 0.9, 0.1, method="ratio_timeslices"), by_service=True)[
+        "good_min_ratio"
+    ].tolist() == [0.5, 0.0]
 
 
 def test_summary_of_all_services_is_read_when_named():

@@ -12,7 +12,9 @@ from tecton_nb.metrics.slo import BurnRate, Objective, attainment, budget, burn_
 DAY = Objective("availability", 0.99, window="1d")
 
 
-def slices(least, most=None, requests=100, *, every="5min", service=None, source="replies") -> pd.DataFrame:
+def slices(
+    least, most=None, requests=100, *, every="5min", service=None, service_id=None, source="replies"
+) -> pd.DataFrame:
     """Return slices of these shares."""
     length = pd.Timedelta(every)
     frame = pd.DataFrame(
@@ -20,6 +22,7 @@ def slices(least, most=None, requests=100, *, every="5min", service=None, source
             "timestamp": START + length * np.arange(1, len(least) + 1),
             "slice_seconds": length.total_seconds(),
             "service": service,
+            "service_id": service_id,
             "requests": requests,
             "certain_requests": requests,
             "good_min_ratio": least,
@@ -83,6 +86,16 @@ def test_services_are_told_apart_or_added():
     assert attainment(both, DAY, by_service=True)["good_min_ratio"].tolist() == [1.0, 0.6]
     assert attainment(both, DAY)["good_min_ratio"].tolist() == pytest.approx([0.9])
     assert attainment(both, DAY)["service"].isna().all()
+
+
+@pytest.mark.parametrize("function", [attainment, budget, burn_rates])
+def test_services_of_one_name_have_a_row_each(function):
+    """Two services of one name, in two workspaces, are told apart by their ids in every result."""
+    both = pd.concat([slices([1.0], service="s", service_id="1"), slices([0.5], service="s", service_id="2")])
+
+    found = function(both, DAY, by_service=True).drop_duplicates(["service", "service_id"])
+
+    assert found["service_id"].tolist() == ["1", "2"]
 
 
 def test_budget_follows_the_window_slice_by_slice():

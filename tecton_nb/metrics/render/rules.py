@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Sequence
 from typing import Any
@@ -108,7 +109,11 @@ def _alert(rule: BurnRate, objective: Objective, labels: dict[str, str], is_page
 
 
 def _slug(name: str) -> str:
-    return re.sub("[^a-z0-9.]+", "-", name.lower()).strip("-")
+    """Return the name as a label in small Latin letters, with a hash where it has other letters or none."""
+    slug = re.sub("[^a-z0-9.]+", "-", name.lower()).strip("-")
+    if name.isascii() and slug:
+        return slug
+    return f"{slug}-{hashlib.sha256(name.encode('utf-8', 'surrogatepass')).hexdigest()[:8]}".strip("-")
 
 
 def _untemplated(text: str) -> str:

@@ -8,7 +8,7 @@ requests give one for any time and any set of services.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pandas as pd
@@ -84,8 +84,8 @@ def _latency_slices(
         ladder = _last_of_slices(_pivot(series[series["quantile"].notna()], "quantile"), length)
         requests = _requests(series, _same_service(rates, identity), ladder.index, length)
         least, most = ladder_bounds(ladder.to_numpy(), ladder.columns.to_numpy(float), objective, requests)
-        name = next((text for text in reversed(identity) if isinstance(text, str)), None)
-        yield from _rows(ladder.index, length, name, (requests, requests), least, most, "latency quantiles")
+        named = [text if isinstance(text, str) else None for text in identity]
+        yield from _rows(ladder.index, length, named, (requests, requests), least, most, "latency quantiles")
 
 
 def _check_one(series: pd.DataFrame, metric: str, why: str, instead: str = "", apart: str = "") -> None:
@@ -143,7 +143,7 @@ def _error_slices(
     least = np.where(failures.isna().any(axis=1), np.minimum(least, 0.0), least)
     is_idle = (requests == 0) | (wide.isna().all(axis=1).to_numpy() & ~(requests > 0))
     low, high = (np.where(is_idle, np.nan, shares) for shares in (least, most))
-    yield from _rows(wide.index, length, None, (total, requests * counted), low, high, "error rates")
+    yield from _rows(wide.index, length, [], (total, requests * counted), low, high, "error rates")
 
 
 def _samples(frame: pd.DataFrame, metric: str) -> pd.DataFrame:
@@ -233,7 +233,7 @@ def _rate_requests(rates: pd.DataFrame, ends: pd.Index, length: pd.Timedelta) ->
 def _rows(
     ends: pd.Index,
     length: pd.Timedelta,
-    name: str | None,
+    named: Sequence[str | None],
     requests: tuple[Floats, Floats],
     least: Floats,
     most: Floats,
@@ -243,7 +243,8 @@ def _rows(
         yield {
             "timestamp": end,
             "slice_seconds": length.total_seconds(),
-            "service": name,
+            "service": next((text for text in reversed(named) if text), None),
+            "service_id": named[0] if len(named) == len(_NAMES) else None,
             "requests": count,
             "certain_requests": certain,
             "good_min_ratio": low,

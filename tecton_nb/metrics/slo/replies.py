@@ -133,6 +133,7 @@ def _slices(counts: pd.DataFrame, seconds: float, service: str | None) -> pd.Dat
         "timestamp": timestamps,
         "slice_seconds": seconds,
         "service": pd.array([service] * len(counts), "string"),
+        "service_id": pd.array([None] * len(counts), "string"),
         "requests": every,
         "certain_requests": fewest,
         "good_min_ratio": np.divide(good, every, out=np.full(len(every), np.nan), where=every > 0),

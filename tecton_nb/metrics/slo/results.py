@@ -23,6 +23,7 @@ class _Series:
     """Slices in order of time, as the objective's method weighs them, with sums up to each of them."""
 
     service: str | None
+    service_id: str | None
     source: str
     ends: pd.DatetimeIndex
     least: Floats
@@ -61,7 +62,7 @@ def attainment(slices: pd.DataFrame, objective: Objective, *, by_service: bool =
     slices
         Of `slices_from_replies` or `slices_from_metrics`, for the same objective.
     by_service
-        One row per service instead of one for all.
+        One row per service (name and id) instead of one for all.
 
     Returns
     -------
@@ -151,14 +152,14 @@ def _series(slices: pd.DataFrame, objective: Objective, by_service: bool) -> Ite
     if len(sources) > 1:
         raise InputError(f"The slices come from {' and '.join(sources)}; each tells something else. Take one of them.")
     ordered = slices.sort_values("timestamp", kind="stable")
-    names = ordered["service"].drop_duplicates() if by_service else pd.Series([None])
-    for name in names:
-        rows = ordered[ordered["service"].fillna("") == ("" if pd.isna(name) else name)] if by_service else ordered
-        if len(rows):
-            yield _weighed(rows, objective, None if pd.isna(name) else name)
+    if not by_service and len(ordered):
+        yield _weighed(ordered, objective, None, None)
+    if by_service:
+        for identity, rows in ordered.groupby(["service", "service_id"], dropna=False, sort=False):
+            yield _weighed(rows, objective, *(text if isinstance(text, str) else None for text in identity))
 
 
-def _weighed(rows: pd.DataFrame, objective: Objective, service: str | None) -> _Series:
+def _weighed(rows: pd.DataFrame, objective: Objective, service: str | None, service_id: str | None) -> _Series:
     least, most = (numbers(rows, name, _WHAT) for name in ("good_min_ratio", "good_max_ratio"))
     requests = numbers(rows, "requests", _WHAT)
     has_traffic = ~np.isnan(least)
@@ -178,6 +179,7 @@ def _weighed(rows: pd.DataFrame, objective: Objective, service: str | None) -> _
     )
     return _Series(
         service,
+        service_id,
         str(rows["source"].iloc[0]),
         pd.DatetimeIndex(rows["timestamp"]),
         least,
@@ -265,6 +267,7 @@ def _verdict(least: float, most: float, target: float) -> bool | None:
 def _head(series: _Series, objective: Objective) -> dict[str, object]:
     return {
         "service": series.service,
+        "service_id": series.service_id,
         "objective": objective.name,
         "method": objective.method,
         "source": series.source,
