@@ -33,7 +33,8 @@ def plot_metric(
 ) -> Axes:
     """Draw a metric over time, one line per series, and return the axes.
 
-    A line breaks where no sample came for five minutes (grey), and where the server says NaN (no traffic).
+    A line breaks where no sample came for two and a half times the usual step (grey where none of them has any), and
+    where the server says NaN (no traffic).
     Of more than ten series the ten that reach highest are drawn, and the others counted.
 
     Parameters
@@ -97,7 +98,10 @@ def draw_series(ax: Axes, series: MetricSeries, place: int, scale: float = 1.0, 
 
 def common_gaps(drawn: Sequence[MetricSeries]) -> list[tuple[float, float]]:
     """Return the spans in which no series at all has a sample."""
-    return gaps(np.unique(np.concatenate([series.times for series in drawn]))) if drawn else []
+    if not drawn:
+        return []
+    steps = np.concatenate([np.diff(series.times) for series in drawn])
+    return gaps(np.unique(np.concatenate([series.times for series in drawn])), steps)
 
 
 def _draw(ax: Axes, drawn: list[MetricSeries]) -> None:

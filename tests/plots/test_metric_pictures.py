@@ -94,6 +94,29 @@ def test_metric_line_breaks_in_a_gap_that_is_shaded():
     assert line.get_xdata()[np.isnan(line.get_ydata())].tolist() == pytest.approx([middle])
 
 
+def test_short_gap_of_frequent_samples_is_one():
+    """Where samples come every 30 s, four and a half minutes without any are a gap, as the history says, too."""
+    frame = samples(RATE, np.ones(40)).drop(index=range(20, 28))
+
+    ax = plot_metric(frame)
+
+    (line,) = ax.lines
+    assert np.isnan(np.asarray(line.get_ydata(), float)).sum() == 1
+    assert "Gaps without samples: 1." in describe(ax)
+
+
+def test_series_read_a_moment_apart_have_no_gaps():
+    """Two series every 30 s, the second a millisecond later, are whole; one missed scrape breaks neither."""
+    later = samples(RATE, np.ones(40), feature_service_name="b")
+    later = later.assign(timestamp=later["timestamp"] + pd.Timedelta("1ms"))
+    frame = pd.concat([samples(RATE, np.ones(40), feature_service_name="a").drop(index=20), later.drop(index=20)])
+
+    ax = plot_metric(frame)
+
+    assert not any(np.isnan(np.asarray(line.get_ydata(), float)).any() for line in ax.lines[:2])
+    assert "Gaps" not in describe(ax)
+
+
 def test_rare_samples_are_no_gaps():
     """Samples an hour apart are joined: what is usual is no gap."""
     ax = plot_metric(samples(RATE, [1, 2, 3, 4], every="1h"))
