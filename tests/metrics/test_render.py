@@ -113,6 +113,9 @@ def test_addresses_that_cannot_be_used_are_refused_in_words(agent, url, words):
     ("agent", "options"),
     [
         *((agent, {"key_file": KEY}) for agent in AGENTS),
+        ("prometheus", {"key_file": f"Tecton-key {KEY}"}),
+        ("prometheus", {"key_file": f"Authorization: Tecton-key {KEY}"}),
+        ("prometheus", {"key_file": "Tecton-key another-kind-of-key"}),
         ("otel", {"key_env": KEY}),
         ("otel", {"key_env": "abcdef0123456789abcdef0123456789"}),
         ("otel", {"key_env": "$KEY} evil"}),
