@@ -71,10 +71,11 @@ def plot_metric(
     shown = label_text(name, _TITLE_LIMIT)
     title = shown + (f", the highest {len(drawn)} of {len(drawn) + others} series" if others else "")
     ax = picture_axes() if ax is None else ax
-    head(ax, title, "", label_text(words), has_note=bool(common_gaps(drawn)))
+    noted = "; ".join(hole_words([drawn]))
+    head(ax, title, "", label_text(words), has_note=bool(noted))
     time_axis(ax, np.concatenate([series.times for series in drawn]), zone)
     if any(np.isfinite(series.values).any() for series in drawn):
-        _draw(ax, drawn)
+        _draw(ax, drawn, noted)
     else:
         say(ax, "no values")
     add_alt_text(ax, _sentence(title, drawn, words))
@@ -104,11 +105,17 @@ def common_gaps(drawn: Sequence[MetricSeries]) -> list[tuple[float, float]]:
     return gaps(np.unique(np.concatenate([series.times for series in drawn])), steps)
 
 
-def _draw(ax: Axes, drawn: list[MetricSeries]) -> None:
-    holes = common_gaps(drawn)
-    if holes:
-        shade(ax, holes, ink(ax), NO_SAMPLES, alpha=0.1)
-        note(ax, f"grey: {NO_SAMPLES}")
+def hole_words(pictures: Sequence[Sequence[MetricSeries]]) -> list[str]:
+    """Return what grey spans and breaks without them mean, for those there are in any of some pictures."""
+    is_grey = any(common_gaps(drawn) for drawn in pictures)
+    is_idle = any(np.isnan(series.values).any() for drawn in pictures for series in drawn)
+    return [f"grey: {NO_SAMPLES}"] * is_grey + ["a break without grey: no traffic"] * is_idle
+
+
+def _draw(ax: Axes, drawn: list[MetricSeries], words: str) -> None:
+    shade(ax, common_gaps(drawn), ink(ax), NO_SAMPLES, alpha=0.1)
+    if words:
+        note(ax, words)
     lines = [draw_series(ax, series, place) for place, series in enumerate(drawn)]
     low, high = ax.get_ylim()
     # Rates and shares are read against 0.
