@@ -228,10 +228,22 @@ def test_unknown_numbers_of_requests_cannot_be_weighed():
     """Without counts or rates slices cannot be added up by requests, and the error says what helps."""
     slices = slices_from_metrics(summary(LATENCY, {0.5: [0.02], 0.99: [0.05]}), FAST)
 
-    with pytest.raises(InputError, match="Record the summary's count or the request rate"):
+    with pytest.raises(InputError, match=r"lacks 'feature_service_requests_rate' \(or .*pandas\.concat"):
         attainment(slices, FAST)
 
     assert attainment(slices, Objective("latency", 0.99, 0.1, method="ratio_timeslices")).loc[0, "is_met"]
+
+
+def test_error_rates_without_the_total_rate_say_what_the_frame_lacks():
+    """A history's frame of one metric has no requests; the sentence names the metric that has, and it helps."""
+    objective = Objective("availability", 0.99)
+    errors, rate = samples(ERRORS, [1.0], status="500"), samples(TOTAL_RATE, [2.0])
+
+    with pytest.raises(InputError, match="lacks 'feature_service_requests_total_rate'"):
+        attainment(slices_from_metrics(errors, objective), objective)
+
+    both = slices_from_metrics(pd.concat([errors, rate]), objective)
+    assert attainment(both, objective).loc[0, "requests"] == 600
 
 
 def error_page(*slices: dict[str, float], rate: float = 100 / 300) -> pd.DataFrame:

@@ -9,11 +9,17 @@ import numpy as np
 import pandas as pd
 
 from ... import columns
-from ...exceptions import InputError
+from ...exceptions import InputError, quoted
 from .frames import Floats, column, made, numbers
+from .ladder import RATE, TOTAL_RATE
 from .objective import BURN_RATE_POLICY, BurnRate, Objective, duration
 
 _WHAT = "slices"
+# What tells how many requests there were, by the source of slices.
+_COUNTED_BY = {
+    "error rates": quoted(TOTAL_RATE),
+    "latency quantiles": f"{quoted(RATE)} (or {quoted(TOTAL_RATE)} for the total, or the summary's count)",
+}
 # A sum that rolls leaves rounding behind where nothing is; a request is far more.
 _NO_REQUESTS = 1e-6
 
@@ -165,8 +171,9 @@ def _weighed(rows: pd.DataFrame, objective: Objective, service: str | None, serv
     has_traffic = ~np.isnan(least)
     if objective.method == "occurrences" and np.isnan(requests[has_traffic]).all() and has_traffic.any():
         raise InputError(
-            "The slices do not tell how many requests there were, which the method 'occurrences' needs. Record the "
-            "summary's count or the request rate, too, or choose the method 'ratio_timeslices'."
+            "The slices do not tell how many requests there were, which the method 'occurrences' needs: the frame that "
+            f"they were made from lacks {_COUNTED_BY.get(str(rows['source'].iloc[0]), 'them')}. Add it with "
+            "pandas.concat, or choose the method 'ratio_timeslices'."
         )
     if objective.method == "timeslices":
         wanted = objective.slice_target or 0.0
