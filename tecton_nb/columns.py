@@ -99,14 +99,19 @@ SLO_SLICES = (
     Column("timestamp", "datetime64[ns, UTC]", "end of the slice of time"),
     Column("slice_seconds", "Float64", "length of the slice", "s"),
     Column("service", "string", "feature service; missing where all of them are counted together"),
-    Column("requests", "Float64", "requests that count for the objective; missing if unknown"),
-    Column("good_min_ratio", "Float64", "least share of them that can have been good; missing without traffic; 0 to 1"),
-    Column("good_max_ratio", "Float64", "greatest share of them that can have been good; the same where it is exact"),
+    Column("service_id", "string", "its id, as metrics state it; it tells services of one name apart"),
+    Column("requests", "Float64", "requests that count, or may count, for the objective; missing if unknown"),
+    Column("certain_requests", "Float64", "those of them that count for certain: fewer where 504s count if eligible"),
+    Column("good_min_ratio", "Float64", "least share of requests that can have been good; missing without traffic"),
+    Column(
+        "good_max_ratio", "Float64", "greatest share of certain_requests that can have been good; 1 if there is none"
+    ),
     Column("source", "string", "replies (of one's own requests), latency quantiles or error rates"),
 )
 
 SLO_ATTAINMENT = (
     Column("service", "string", "feature service; missing where all of them are counted together"),
+    Column("service_id", "string", "its id, as metrics state it; it tells services of one name apart"),
     Column("objective", "string", "name of the objective"),
     Column("method", "string", "how requests and slices are counted: occurrences, ratio_timeslices or timeslices"),
     Column("source", "string", "replies (of one's own requests), latency quantiles or error rates"),
@@ -126,6 +131,7 @@ SLO_BUDGET = (
     Column("timestamp", "datetime64[ns, UTC]", "end of the slice of time"),
     Column("slice_seconds", "Float64", "length of the slice", "s"),
     Column("service", "string", "feature service; missing where all of them are counted together"),
+    Column("service_id", "string", "its id, as metrics state it; it tells services of one name apart"),
     Column("objective", "string", "name of the objective"),
     Column("method", "string", "how requests and slices are counted: occurrences, ratio_timeslices or timeslices"),
     Column("source", "string", "replies (of one's own requests), latency quantiles or error rates"),
@@ -140,6 +146,7 @@ SLO_BUDGET = (
 
 SLO_BURN_RATES = (
     Column("service", "string", "feature service; missing where all of them are counted together"),
+    Column("service_id", "string", "its id, as metrics state it; it tells services of one name apart"),
     Column("objective", "string", "name of the objective"),
     Column("method", "string", "how requests and slices are counted: occurrences, ratio_timeslices or timeslices"),
     Column("source", "string", "replies (of one's own requests), latency quantiles or error rates"),
@@ -153,7 +160,10 @@ SLO_BURN_RATES = (
     Column("long_coverage_ratio", "Float64", "part of the long window for which there are data; 0 to 1"),
     Column("short_slices", "Int64", "slices of time with data in the short window; few of them prove little"),
     Column(
-        "alert", "string", "firing, possible (the interval holds the factor), quiet, no data or never (out of reach)"
+        "alert",
+        "string",
+        "firing, possible (the interval holds the factor), quiet, no data or never (the rule does not fit: its factor "
+        "is out of reach or below 1, or its window longer than the objective's)",
     ),
 )
 

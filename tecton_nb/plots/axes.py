@@ -23,8 +23,8 @@ MILLISECONDS = 1_000
 SHORTEST_SECONDS = 1e-6
 # Matplotlib's unit of time.
 DAY_SECONDS = 86_400.0
-# After so long without a sample Prometheus, too, holds a series for gone.
-STALE_SECONDS = 300.0
+# How many usual steps two samples may lie apart, as in a history's gaps: one that is missed is no gap yet.
+_USUAL_STEPS = 2.5
 _PAD, _PAD_WITH_NOTE = 6, 18
 
 
@@ -121,15 +121,20 @@ def shade(ax: Axes, spans: Iterable[tuple[float, float]], colour: ColorType, lab
         patch.set_gid(label)
 
 
-def gaps(times: Floats) -> list[tuple[float, float]]:
+def gaps(times: Floats, usual: Floats | None = None) -> list[tuple[float, float]]:
     """Return the spans between samples that are too far apart to be joined by a line.
 
-    That is five minutes, or two and a half times the usual step if samples are rarer.
+    Parameters
+    ----------
+    usual
+        Steps whose median is the usual one, if others than those of `times`: the times of several series together
+        lie closer than those of any.
     """
-    if times.size < 2:
-        return []
     steps = np.diff(times)
-    limit = max(STALE_SECONDS / DAY_SECONDS, 2.5 * float(np.median(steps)))
+    usual = steps if usual is None else usual
+    if not steps.size or not usual.size:
+        return []
+    limit = _USUAL_STEPS * float(np.median(usual))
     return [(float(times[place]), float(times[place + 1])) for place in np.flatnonzero(steps > limit)]
 
 

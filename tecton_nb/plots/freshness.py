@@ -20,7 +20,7 @@ from .columns_of import METRICS, Floats, check_frame, column_of, zone_of
 from .labels import name_bars, name_lines
 from .metric import common_gaps, draw_series
 from .picture import add_alt_text, bar_axes, picture_axes
-from .series import MetricSeries, groups_of, one_series
+from .series import MetricSeries, groups_of, label_columns, one_series
 from .style import background, colours, ink
 from .text import label_text
 
@@ -155,14 +155,16 @@ def _plot_streams(frame: pd.DataFrame, tz: str, ax: Axes | None) -> Axes:
 def _streams(rows: pd.DataFrame) -> tuple[list[tuple[int, int, MetricSeries]], int]:
     """Return place of the view, place of the metric and the series; and how many views are left out."""
     column_of(rows, "feature_view_name", METRICS)
-    views = groups_of(rows, ["feature_view_name"])
+    # Workspaces may have views of one name.
+    is_shared = "workspace" in label_columns(rows)
+    views = groups_of(rows, ["workspace", "feature_view_name"] if is_shared else ["feature_view_name"])
     shown = views[:_STREAM_LIMIT]
     found = []
-    for place, ((view,), own) in enumerate(shown):
+    for place, (view, own) in enumerate(shown):
         for kind, (metric, words) in enumerate(EVENT_AGES.items()):
             part = own[own["metric"] == metric]
             if len(part):
-                name = words if len(shown) == 1 else f"{view}: {words}"
+                name = words if len(shown) == 1 else f"{' / '.join(view)}: {words}"
                 found.append((place, kind, one_series(name, part)))
     return found, len(views) - len(shown)
 

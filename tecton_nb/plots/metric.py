@@ -33,7 +33,8 @@ def plot_metric(
 ) -> Axes:
     """Draw a metric over time, one line per series, and return the axes.
 
-    A line breaks where no sample came for five minutes (grey), and where the server says NaN (no traffic).
+    A line breaks where no sample came for two and a half times the usual step (grey where none of them has any), and
+    where the server says NaN (no traffic).
     Of more than ten series the ten that reach highest are drawn, and the others counted.
 
     Parameters
@@ -70,10 +71,11 @@ def plot_metric(
     shown = label_text(name, _TITLE_LIMIT)
     title = shown + (f", the highest {len(drawn)} of {len(drawn) + others} series" if others else "")
     ax = picture_axes() if ax is None else ax
-    head(ax, title, "", label_text(words), has_note=bool(common_gaps(drawn)))
+    noted = "; ".join(hole_words([drawn]))
+    head(ax, title, "", label_text(words), has_note=bool(noted))
     time_axis(ax, np.concatenate([series.times for series in drawn]), zone)
     if any(np.isfinite(series.values).any() for series in drawn):
-        _draw(ax, drawn)
+        _draw(ax, drawn, noted)
     else:
         say(ax, "no values")
     add_alt_text(ax, _sentence(title, drawn, words))
@@ -97,14 +99,23 @@ def draw_series(ax: Axes, series: MetricSeries, place: int, scale: float = 1.0, 
 
 def common_gaps(drawn: Sequence[MetricSeries]) -> list[tuple[float, float]]:
     """Return the spans in which no series at all has a sample."""
-    return gaps(np.unique(np.concatenate([series.times for series in drawn]))) if drawn else []
+    if not drawn:
+        return []
+    steps = np.concatenate([np.diff(series.times) for series in drawn])
+    return gaps(np.unique(np.concatenate([series.times for series in drawn])), steps)
 
 
-def _draw(ax: Axes, drawn: list[MetricSeries]) -> None:
-    holes = common_gaps(drawn)
-    if holes:
-        shade(ax, holes, ink(ax), NO_SAMPLES, alpha=0.1)
-        note(ax, f"grey: {NO_SAMPLES}")
+def hole_words(pictures: Sequence[Sequence[MetricSeries]]) -> list[str]:
+    """Return what grey spans and breaks without them mean, for those there are in any of some pictures."""
+    is_grey = any(common_gaps(drawn) for drawn in pictures)
+    is_idle = any(np.isnan(series.values).any() for drawn in pictures for series in drawn)
+    return [f"grey: {NO_SAMPLES}"] * is_grey + ["a break without grey: no traffic"] * is_idle
+
+
+def _draw(ax: Axes, drawn: list[MetricSeries], words: str) -> None:
+    shade(ax, common_gaps(drawn), ink(ax), NO_SAMPLES, alpha=0.1)
+    if words:
+        note(ax, words)
     lines = [draw_series(ax, series, place) for place, series in enumerate(drawn)]
     low, high = ax.get_ylim()
     # Rates and shares are read against 0.

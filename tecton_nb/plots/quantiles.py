@@ -26,7 +26,7 @@ from .axes import (
 )
 from .columns_of import METRICS, Floats, column_of, zone_of
 from .labels import name_lines
-from .metric import NO_SAMPLES, common_gaps, draw_series
+from .metric import NO_SAMPLES, common_gaps, draw_series, hole_words
 from .picture import add_alt_text, picture_axes
 from .series import MetricSeries, label_columns, metric_of, one_series
 from .style import colours, ink
@@ -172,8 +172,7 @@ def rung_name(rung: float) -> str:
 
 def _note(ladder: Ladder, threshold: float | None) -> str:
     parts = [] if threshold is None else [f"{_above_words(ladder, threshold)} (shaded)"]
-    parts += [f"grey: {NO_SAMPLES}"] if common_gaps(ladder.series) else []
-    return "; ".join(parts)
+    return "; ".join([*parts, *hole_words([ladder.series])])
 
 
 def _above_words(ladder: Ladder, threshold: float) -> str:

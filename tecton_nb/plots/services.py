@@ -14,7 +14,7 @@ from ..reprs import human_percent, human_seconds
 from .axes import check_threshold, log_scale, shade, time_axis
 from .columns_of import METRICS, Floats, column_of, zone_of
 from .labels import legend_below
-from .metric import common_gaps, draw_series
+from .metric import common_gaps, draw_series, hole_words
 from .picture import add_alt_text, picture_axes
 from .quantiles import Ladder, draw_ladder, ladder_limits, ladder_of, rung_name
 from .series import MetricSeries, groups_of, metric_of, one_series, unit_of
@@ -83,7 +83,8 @@ def plot_services(
     # With the axis off the title is the only thing drawn of the axes themselves.
     draw_literally([ax.set_title(title, loc="left", pad=32, color=ink(ax))])
     _draw(ax, panels, across, threshold_seconds, zone)
-    _name_axes(ax, f"time ({zone.key})", _unit(panels, name))
+    marks = _marks([*panels.values()], threshold_seconds)
+    _name_axes(ax, f"time ({zone.key})", "; ".join([_unit(panels, name), *marks]))
     _legend(ax, [*panels.values()])
     add_alt_text(ax, _sentence(title, panels, threshold_seconds))
     return ax
@@ -184,6 +185,16 @@ def _name_axes(ax: Axes, x: str, y: str) -> None:
 def _unit(panels: dict[str, Panel], name: str) -> str:
     is_summary = any(isinstance(panel, Ladder) for panel in panels.values())
     return "latency (ms, log scale)" if is_summary else label_text(unit_of(name))
+
+
+def _marks(panels: list[Panel], threshold: float | None) -> list[str]:
+    """Return what dashes, colours and breaks mean, as far as there are any."""
+    ladders = [panel for panel in panels if isinstance(panel, Ladder)]
+    dashed = []
+    if ladders and threshold is not None:
+        dashed = [f"dashed: {threshold_words(threshold)}"]
+        dashed += ["red: highest quantile above it"] * any(ladder.above(threshold) for ladder in ladders)
+    return dashed + hole_words([panel.series if isinstance(panel, Ladder) else [panel] for panel in panels])
 
 
 def _top(panel: Panel) -> MetricSeries:

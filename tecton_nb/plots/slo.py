@@ -54,6 +54,7 @@ def plot_slo(budget: pd.DataFrame, *, tz: str = "UTC", ax: Axes | None = None) -
         column_of(budget, each.name, _WHAT)
     objective = _only(budget, "objective") or "an objective"
     service = _only(budget, "service")
+    _only(budget, "service_id")
     method = f"{_only(budget, 'method')}, from {_only(budget, 'source')}"
     times = moments_of(budget, "timestamp", _WHAT)
     order = np.argsort(times, kind="stable")

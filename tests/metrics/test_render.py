@@ -113,6 +113,9 @@ def test_addresses_that_cannot_be_used_are_refused_in_words(agent, url, words):
     ("agent", "options"),
     [
         *((agent, {"key_file": KEY}) for agent in AGENTS),
+        ("prometheus", {"key_file": f"Tecton-key {KEY}"}),
+        ("prometheus", {"key_file": f"Authorization: Tecton-key {KEY}"}),
+        ("prometheus", {"key_file": "Tecton-key another-kind-of-key"}),
         ("otel", {"key_env": KEY}),
         ("otel", {"key_env": "abcdef0123456789abcdef0123456789"}),
         ("otel", {"key_env": "$KEY} evil"}),
@@ -168,11 +171,33 @@ def test_name_of_an_objective_cannot_break_out_of_the_file():
     assert '{{ "{{" }} .Labels' in group["rules"][-1]["annotations"]["summary"]
 
 
+def test_objectives_in_any_script_have_labels_of_their_own():
+    """Names that no small Latin letter holds are told apart by a hash; others are their own label."""
+    names = ["可用性", "延迟", "Größe a", "Grüße a", "!", "Plain Name"]
+
+    groups = [yaml.safe_load(render.rules(Objective("availability", 0.999, name=name)))["groups"][0] for name in names]
+
+    labels = [group["rules"][0]["labels"]["objective"] for group in groups]
+    assert len({*labels}) == len(names)
+    assert all(labels)
+    assert labels[-1] == "plain-name"
+
+
 def test_rules_out_of_reach_are_left_out():
     """At 90 % everything bad burns at 10, so the rule of 14.4 is not written."""
     (group,) = yaml.safe_load(render.rules(Objective("availability", 0.9)))["groups"]
 
     assert [rule["labels"]["long_window"] for rule in group["rules"] if "alert" in rule] == ["6h", "1d", "3d"]
+
+
+def test_rules_that_would_alarm_a_healthy_service_are_left_out_with_a_word():
+    """Over 7 days the last two rules would fire at 0.7 and 0.23 times the budget; the file says why it lacks them."""
+    text = render.rules(Objective("availability", 0.999, window="7d"))
+
+    (group,) = yaml.safe_load(text)["groups"]
+    assert [rule["labels"]["long_window"] for rule in group["rules"] if "alert" in rule] == ["1h", "6h"]
+    assert "# Left out is the rule of 1d and 2h: its factor is 0.7, and below 1 no budget runs out.\n" in text
+    assert "# Left out is the rule of 3d and 6h: its factor is 0.233, and" in text
 
 
 @pytest.mark.parametrize("agent", AGENTS)

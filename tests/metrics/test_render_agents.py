@@ -182,6 +182,53 @@ def test_alerts_fire_when_they_should(case, tmp_path):
     assert checked.returncode == 0, checked.stdout + checked.stderr
 
 
+def _recorded_ratio(objective: Objective, series: list[dict[str, str]], at: str, ratio: float) -> dict[str, Any]:
+    """Return a test of promtool: what part of the last hour's requests the rules recorded as bad."""
+    named = yaml.safe_load(render.rules(objective))["groups"][0]["rules"][0]["labels"]["objective"]
+    bad, every = (
+        f'sum_over_time({name}{{objective="{named}"}}[1h])' for name in ("tecton_slo:bad:rate", "tecton_slo:all:rate")
+    )
+    exact = [{"expr": f"abs({bad} / {every} - {ratio!r}) < bool 1e-9", "eval_time": at, "exp_samples": [{"value": 1}]}]
+    exact[0]["exp_samples"][0]["labels"] = f'{{objective="{named}"}}'
+    return {"interval": "30s", "input_series": series, "promql_expr_test": exact}
+
+
+# Eleven readings of 90 % 504 and 5 % 500, then 109 clean ones, all at the same rate of requests: without the 504s
+# 11 x 5 are bad of 11 x 10 + 109 x 100 that count.
+_BURST = [
+    _series("feature_server_errors_rate", "90x10 0x300", status="504"),
+    _series("feature_server_errors_rate", "5x10 0x300", status="500"),
+    _series("feature_service_requests_total_rate", "5x400", aws_region="local"),
+]
+_UNREAD = [
+    _series("feature_server_errors_rate", " ".join(["5", "NaN", *["5"] * 300]), status="500"),
+    _series("feature_service_requests_total_rate", "5x400", aws_region="local"),
+]
+
+
+@pytest.mark.prometheus
+@pytest.mark.parametrize(
+    ("objective", "series", "ratio"),
+    [
+        (Objective("availability", 0.9995, timeouts="exclude"), _BURST, 55 / (110 + 109 * 100)),
+        (Objective("availability", 0.9995, timeouts="if_eligible"), _BURST, 55 / (110 + 109 * 100)),
+        (Objective("availability", 0.9995), _BURST, 11 * 95 / (120 * 100)),
+        (Objective("availability", 0.9995), _UNREAD, 119 * 5 / (120 * 100)),
+    ],
+    ids=["exclude", "if_eligible", "count", "one reading of NaN"],
+)
+def test_rules_record_what_is_bad_of_what_counts(objective, series, ratio, tmp_path):
+    """After an outage of time-outs the recorded share of the hour is bad requests by requests that count."""
+    (tmp_path / "rules.yml").write_text(render.rules(objective))
+    tests = [_recorded_ratio(objective, series, "59m30s", ratio)]
+    content = {"rule_files": ["rules.yml"], "evaluation_interval": "30s", "tests": tests}
+    (tmp_path / "test.yml").write_text(yaml.safe_dump(content))
+
+    checked = promtool("test", "rules", "test.yml", cwd=tmp_path)
+
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+
+
 @pytest.mark.prometheus
 def test_prometheus_scrapes_the_embedded_server_by_our_file(demo_with_traffic, tmp_path):
     """A real Prometheus started on the rendered file finds the server up and stores its series."""

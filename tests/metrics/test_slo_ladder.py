@@ -7,9 +7,10 @@ from metric_frames import START, samples, summary
 
 from tecton_nb import columns
 from tecton_nb.exceptions import InputError
-from tecton_nb.metrics.slo import Objective, attainment, slices_from_metrics
+from tecton_nb.metrics.slo import Objective, attainment, budget, burn_rates, slices_from_metrics
 
 LATENCY, RATE, ERRORS = "feature_service_latency", "feature_service_requests_rate", "feature_server_errors_rate"
+TOTAL_RATE = "feature_service_requests_total_rate"
 FAST = Objective("latency", 0.99, 0.1)
 RUNGS = (0.5, 0.9, 0.95, 0.99)
 SLICES = 96
@@ -161,6 +162,10 @@ def test_services_of_one_name_stay_apart():
     found = slices_from_metrics(frame, FAST)
 
     assert found["good_min_ratio"].tolist() == [0.5, 0.0]
+    assert found["service_id"].tolist() == ["1", "2"]
+    assert attainment(found, Objective("latency", 0.9, 0.1, method="ratio_timeslices"), by_service=True)[
+        "good_min_ratio"
+    ].tolist() == [0.5, 0.0]
 
 
 def test_summary_of_all_services_is_read_when_named():
@@ -223,7 +228,141 @@ def test_unknown_numbers_of_requests_cannot_be_weighed():
     """Without counts or rates slices cannot be added up by requests, and the error says what helps."""
     slices = slices_from_metrics(summary(LATENCY, {0.5: [0.02], 0.99: [0.05]}), FAST)
 
-    with pytest.raises(InputError, match="Record the summary's count or the request rate"):
+    with pytest.raises(InputError, match=r"lacks 'feature_service_requests_rate' \(or .*pandas\.concat"):
         attainment(slices, FAST)
 
     assert attainment(slices, Objective("latency", 0.99, 0.1, method="ratio_timeslices")).loc[0, "is_met"]
+
+
+def test_error_rates_without_the_total_rate_say_what_the_frame_lacks():
+    """A history's frame of one metric has no requests; the sentence names the metric that has, and it helps."""
+    objective = Objective("availability", 0.99)
+    errors, rate = samples(ERRORS, [1.0], status="500"), samples(TOTAL_RATE, [2.0])
+
+    with pytest.raises(InputError, match="lacks 'feature_service_requests_total_rate'"):
+        attainment(slices_from_metrics(errors, objective), objective)
+
+    both = slices_from_metrics(pd.concat([errors, rate]), objective)
+    assert attainment(both, objective).loc[0, "requests"] == 600
+
+
+def error_page(*slices: dict[str, float], rate: float = 100 / 300) -> pd.DataFrame:
+    """Return error rates in percent by status, one reading per slice of five minutes, and the rate of requests."""
+    statuses = sorted({status for each in slices for status in each})
+    errors = [samples(ERRORS, [each.get(one, 0.0) for each in slices], every="5min", status=one) for one in statuses]
+    return pd.concat([*errors, samples(TOTAL_RATE, [rate] * len(slices), every="5min")], ignore_index=True)
+
+
+@pytest.mark.parametrize(
+    ("timeouts", "least", "most", "certain"),
+    [
+        ("exclude", 105 / 110, 105 / 110, [10, 100]),
+        # With all of the 90 counted, 105 of 200 are good; with none, 105 of 110.
+        ("if_eligible", 105 / 200, 105 / 110, [10, 100]),
+        ("count", 105 / 200, 105 / 200, [100, 100]),
+    ],
+)
+def test_timeouts_that_may_not_count_weigh_nothing(timeouts, least, most, certain):
+    """Of 100 requests 90 time out and 5 fail, then 100 are good: without time-outs 105 of 110 are good."""
+    objective = Objective("availability", 0.99, timeouts=timeouts)
+
+    found = slices_from_metrics(error_page({"504": 90.0, "500": 5.0}, {"504": 0.0, "500": 0.0}), objective)
+
+    result, course = attainment(found, objective).loc[0], budget(found, objective).iloc[-1]
+    assert found["certain_requests"].tolist() == pytest.approx(certain)
+    assert result[["good_min_ratio", "good_max_ratio"]].tolist() == pytest.approx([least, most])
+    assert course[["attained_min_ratio", "attained_max_ratio"]].tolist() == pytest.approx([least, most])
+
+
+def test_slice_of_nothing_but_timeouts_leaves_the_result_an_interval():
+    """All 504, then all good: half of the requests are good if time-outs count, and all of them if they do not."""
+    objective = Objective("availability", 0.9995, timeouts="if_eligible")
+
+    found = slices_from_metrics(error_page({"504": 100.0}, {"504": 0.0}), objective)
+
+    result = attainment(found, objective).loc[0]
+    assert found[["good_min_ratio", "good_max_ratio"]].to_numpy().tolist() == [[0, 1], [1, 1]]
+    assert result[["good_min_ratio", "good_max_ratio"]].tolist() == pytest.approx([0.5, 1])
+    assert result["is_met"] is pd.NA
+
+
+@pytest.mark.parametrize("method", ["occurrences", "ratio_timeslices"])
+def test_nothing_but_timeouts_can_be_no_shortfall(method):
+    """Where all there is are time-outs that may not count, anything from none to all is good, in every result."""
+    objective = Objective("availability", 0.9995, timeouts="if_eligible", method=method)
+
+    found = slices_from_metrics(error_page({"504": 100.0}, {"504": 100.0}), objective)
+
+    rates = burn_rates(found, objective)
+    assert attainment(found, objective).loc[0, ["good_min_ratio", "good_max_ratio"]].tolist() == [0, 1]
+    assert budget(found, objective)["attained_max_ratio"].tolist() == [1, 1]
+    assert rates["long_min"].tolist() == [0] * 4
+    assert set(rates["alert"]) == {"possible"}
+
+
+def test_timeouts_left_out_are_no_traffic():
+    """Where time-outs are left out a slice of nothing else has no share and weighs nothing."""
+    objective = Objective("availability", 0.9995, timeouts="exclude")
+
+    found = slices_from_metrics(error_page({"504": 100.0}, {"504": 0.0, "500": 2.0}), objective)
+
+    assert found["good_min_ratio"].isna().tolist() == [True, False]
+    assert found["requests"].tolist() == pytest.approx([0, 100])
+    assert attainment(found, objective).loc[0, "good_max_ratio"] == pytest.approx(0.98)
+
+
+def test_statuses_read_at_different_times_of_a_slice_all_count():
+    """Where 500 is at 50 % and 404 comes a millisecond later, half of the slice is bad all the same."""
+    page = error_page({"500": 50.0, "404": 3.0})
+    later = page["timestamp"].where(page["status"].ne("404").fillna(True), page["timestamp"] - pd.Timedelta("1ms"))
+    sooner = page.assign(timestamp=later.where(page["status"].ne("500").fillna(True), later - pd.Timedelta("2ms")))
+
+    found = slices_from_metrics(sooner, Objective("availability", 0.99))
+
+    assert found[["good_min_ratio", "good_max_ratio", "requests"]].to_numpy().tolist() == [[0.5, 0.5, 100]]
+
+
+def test_last_reading_of_a_status_counts():
+    """Of 50 % and then 10 % in one slice the 10 % are what the slice ends with."""
+    frame = samples(ERRORS, [50.0, 10.0], status="500")
+
+    found = slices_from_metrics(frame, Objective("availability", 0.99))
+
+    assert found["good_min_ratio"].tolist() == pytest.approx([0.9])
+
+
+def test_error_rates_of_two_regions_are_not_mixed():
+    """Half failed in one region and nothing in the other: without their traffic nobody can add that up."""
+    frame = pd.concat(
+        [samples(ERRORS, [rate], status="500", aws_region=one) for one, rate in (("a", 50.0), ("b", 0.0))]
+    )
+
+    with pytest.raises(InputError, match=r"'feature_server_errors_rate' that differ in 'aws_region'\. Their shares do"):
+        slices_from_metrics(frame, Objective("availability", 0.99))
+
+
+@pytest.mark.parametrize(
+    ("page", "rate", "expected"),
+    [
+        ({"500": float("nan")}, 1.0, [0, 1]),
+        ({"500": float("nan"), "404": 3.0}, 1.0, [0, 1]),
+        ({"500": float("nan"), "502": 20.0}, 1.0, [0, 0.8]),
+        ({"404": 3.0}, 1.0, [1, 1]),
+        ({"500": float("nan")}, 0.0, [pd.NA, pd.NA]),
+    ],
+)
+def test_error_rate_of_nan_is_unknown_and_not_good(page, rate, expected):
+    """NaN with traffic may be any number of failures; without traffic there is no share."""
+    found = slices_from_metrics(error_page(page, rate=rate), Objective("availability", 0.99))
+
+    assert found.loc[0, ["good_min_ratio", "good_max_ratio"]].tolist() == expected
+
+
+def test_count_of_nan_takes_nothing_away():
+    """Where a reading of the count is NaN the next one tells what came since the last: ten requests every 30 s."""
+    counts = [10.0 * place for place in range(20)]
+    counts[14] = float("nan")
+
+    found = slices_from_metrics(summary(LATENCY, {0.5: [0.02] * 20}, counts), FAST)
+
+    assert found["requests"].tolist() == pytest.approx([100, 100])

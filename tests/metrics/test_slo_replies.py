@@ -97,6 +97,18 @@ def test_timeouts_count_as_the_documents_say(timeouts, expected):
     assert bounds(found) == pytest.approx(expected)
 
 
+def test_timeouts_that_may_not_count_weigh_nothing_in_the_best_case():
+    """5 good, 5 bad and 90 timed out, then 100 good: 105 of 200 are good, or 105 of 110."""
+    objective = Objective("availability", 0.99, timeouts="if_eligible")
+    statuses = [200] * 5 + [500] * 5 + [504] * 90 + [200] * 100
+
+    found = slices_from_replies(slo_info([]), calls(statuses, seconds_apart=3), objective)
+
+    assert found["certain_requests"].tolist() == [10, 100]
+    result = attainment(found, objective).loc[0]
+    assert result[["good_min_ratio", "good_max_ratio"]].tolist() == pytest.approx([105 / 200, 105 / 110])
+
+
 def test_availability_is_cut_into_slices():
     """Calls of different five minutes are different slices, each ending on the clock."""
     found = slices_from_replies(slo_info([]), calls([200, 200, 500], seconds_apart=200), AVAILABLE)

@@ -12,7 +12,9 @@ from tecton_nb.metrics.slo import BurnRate, Objective, attainment, budget, burn_
 DAY = Objective("availability", 0.99, window="1d")
 
 
-def slices(least, most=None, requests=100, *, every="5min", service=None, source="replies") -> pd.DataFrame:
+def slices(
+    least, most=None, requests=100, *, every="5min", service=None, service_id=None, source="replies"
+) -> pd.DataFrame:
     """Return slices of these shares."""
     length = pd.Timedelta(every)
     frame = pd.DataFrame(
@@ -20,7 +22,9 @@ def slices(least, most=None, requests=100, *, every="5min", service=None, source
             "timestamp": START + length * np.arange(1, len(least) + 1),
             "slice_seconds": length.total_seconds(),
             "service": service,
+            "service_id": service_id,
             "requests": requests,
+            "certain_requests": requests,
             "good_min_ratio": least,
             "good_max_ratio": least if most is None else most,
             "source": source,
@@ -82,6 +86,16 @@ def test_services_are_told_apart_or_added():
     assert attainment(both, DAY, by_service=True)["good_min_ratio"].tolist() == [1.0, 0.6]
     assert attainment(both, DAY)["good_min_ratio"].tolist() == pytest.approx([0.9])
     assert attainment(both, DAY)["service"].isna().all()
+
+
+@pytest.mark.parametrize("function", [attainment, budget, burn_rates])
+def test_services_of_one_name_have_a_row_each(function):
+    """Two services of one name, in two workspaces, are told apart by their ids in every result."""
+    both = pd.concat([slices([1.0], service="s", service_id="1"), slices([0.5], service="s", service_id="2")])
+
+    found = function(both, DAY, by_service=True).drop_duplicates(["service", "service_id"])
+
+    assert found["service_id"].tolist() == ["1", "2"]
 
 
 def test_budget_follows_the_window_slice_by_slice():
@@ -151,6 +165,33 @@ def test_burn_rate_out_of_reach_is_said():
     assert found["alert"].tolist()[0] == "never"
 
 
+@pytest.mark.parametrize(
+    ("window", "alerts"),
+    [
+        ("30d", ["quiet"] * 4),
+        # Over 7 days the factors are 3.36, 1.4, 0.7 and 0.233; over one day 0.48, 0.2, 0.1 and 0.033.
+        ("7d", ["quiet", "quiet", "never", "never"]),
+        ("1d", ["never"] * 4),
+    ],
+)
+def test_service_within_its_budget_fires_nothing_over_any_window(window, alerts):
+    """A service that spends 80 % of its budget is healthy, however short the objective's window is."""
+    found = burn_rates(slices([0.992] * 900), Objective("availability", 0.99, window=window))
+
+    assert found["long_min"].tolist() == pytest.approx([0.8] * 4)
+    assert found["alert"].tolist() == alerts
+
+
+def test_window_longer_than_the_objectives_never_fires():
+    """A rule that looks back over three days says nothing of an objective over two."""
+    found = burn_rates(
+        slices([0.0] * 900), Objective("availability", 0.9, window="2d"), policy=[BurnRate(2, "3d", "6h")]
+    )
+
+    assert found.loc[0, "factor"] == pytest.approx(4 / 3)
+    assert found.loc[0, "alert"] == "never"
+
+
 def test_short_window_of_one_reading_is_told():
     """A five-minute window holds one slice of five minutes, and the frame says so."""
     found = burn_rates(slices([1.0] * 20), DAY, policy=[BurnRate(0.02, "1h", "5m")])
@@ -161,7 +202,7 @@ def test_short_window_of_one_reading_is_told():
 
 def test_windows_without_traffic_have_no_data():
     """Slices without traffic alone decide nothing."""
-    found = burn_rates(slices([np.nan] * 12, requests=0), DAY)
+    found = burn_rates(slices([np.nan] * 12, requests=0), Objective("availability", 0.99))
 
     assert set(found["alert"]) == {"no data"}
 

@@ -107,6 +107,7 @@ def budget(width: float = 0.0) -> pd.DataFrame:
             "timestamp": pd.date_range(START, periods=count, freq="5min"),
             "slice_seconds": 300.0,
             "service": "fraud_detection_feature_service",
+            "service_id": None,
             "objective": "99.5 % within 100 ms over 30d",
             "method": "occurrences",
             "source": "latency quantiles",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Sequence
 from typing import Any
@@ -14,6 +15,7 @@ from .source import INTERVAL, dumped
 _RUNGS = (0.5, 0.9, 0.95, 0.99)
 _BY = "feature_service_id, feature_service_name"
 _BAD, _ALL = "tecton_slo:bad:rate", "tecton_slo:all:rate"
+_FAILED = 'status=~"5.."'
 _PAGES = 2
 
 
@@ -21,7 +23,8 @@ def rules(objective: Objective, *, policy: Sequence[BurnRate] = BURN_RATE_POLICY
     """Return a rule file for Prometheus: what is bad and what there is, recorded, and alerts on how fast budget burns.
 
     Latency counts as bad only what is certain from the ladder of quantiles, so an alert never fires by rounding.
-    Rules whose burn rate is out of the objective's reach are left out.
+    Rules that mean nothing for the objective are left out, and the comment at the head says why: a burn rate out of
+    reach or below 1, or a window longer than the objective's.
 
     Parameters
     ----------
@@ -36,26 +39,37 @@ def rules(objective: Objective, *, policy: Sequence[BurnRate] = BURN_RATE_POLICY
     bad, requests = _availability(objective, percent_of) if objective.kind == "availability" else _latency(objective)
     part, whole = _weighed(objective, bad, requests)
     recorded = [{"record": name, "expr": expr, "labels": {**labels}} for name, expr in ((_BAD, part), (_ALL, whole))]
-    reachable = [rule for rule in policy if rule.factor(objective) <= 1 / objective.error_budget]
-    alerts = [_alert(rule, objective, labels, place < _PAGES) for place, rule in enumerate(reachable)]
+    fitting = [rule for rule in policy if not rule.misfit(objective)]
+    alerts = [_alert(rule, objective, labels, place < _PAGES) for place, rule in enumerate(fitting)]
+    left_out = [
+        f"\nLeft out is the rule of {rule.long} and {rule.short}: {rule.misfit(objective)}."
+        for rule in policy
+        if rule not in fitting
+    ]
     group = {"name": f"tecton-slo-{labels['objective']}", "interval": INTERVAL, "rules": [*recorded, *alerts]}
     return dumped(
         f"Prometheus rules: {_comment(objective.name)}, counted by {objective.method}.\n"
-        "The metrics are taken over five minutes, so a window of five minutes is a single observation.",
+        "The metrics are taken over five minutes, so a window of five minutes is a single observation."
+        + "".join(left_out),
         {"groups": [group]},
     )
 
 
 def _availability(objective: Objective, percent_of: float) -> tuple[str, str]:
-    whole = f"{percent_of:g}"
+    """Return the share that is bad, and the rate of requests that count."""
+    whole, requests = f"{percent_of:g}", f"sum({TOTAL_RATE})"
     # A server that never failed has no such series; its rate of requests says that it is there.
-    none = f"0 * sum({TOTAL_RATE})"
+    none = f"0 * {requests}"
+
+    def rate(statuses: str) -> str:
+        # One NaN would be the sum of every window that it is in.
+        return f"(sum({ERRORS}{{{statuses}}} >= 0) or {none})"
+
     if objective.timeouts == "count":
-        failed = f'sum({ERRORS}{{status=~"5.."}})'
-    else:
-        failed = f'sum({ERRORS}{{status=~"5..",status!="504"}})'
-        whole = f'({whole} - (sum({ERRORS}{{status="504"}}) or {none}))'
-    return f"({failed} or {none}) / {whole}", f"sum({TOTAL_RATE})"
+        return f"{rate(_FAILED)} / {whole}", requests
+    # What does not count is taken out of the share and of its weight alike; of nothing else there is no share.
+    counted = f"""clamp_min({whole} - {rate('status="504"')}, 0)"""
+    return f"""{rate(f'{_FAILED},status!="504"')} / ({counted} > 0)""", f"{requests} * {counted} / {whole}"
 
 
 def _latency(objective: Objective) -> tuple[str, str]:
@@ -95,7 +109,11 @@ def _alert(rule: BurnRate, objective: Objective, labels: dict[str, str], is_page
 
 
 def _slug(name: str) -> str:
-    return re.sub("[^a-z0-9.]+", "-", name.lower()).strip("-")
+    """Return the name as a label in small Latin letters, with a hash where it has other letters or none."""
+    slug = re.sub("[^a-z0-9.]+", "-", name.lower()).strip("-")
+    if name.isascii() and slug:
+        return slug
+    return f"{slug}-{hashlib.sha256(name.encode('utf-8', 'surrogatepass')).hexdigest()[:8]}".strip("-")
 
 
 def _untemplated(text: str) -> str:

@@ -20,6 +20,8 @@ _EXAMPLE = "Write it like https://yourcluster.tecton.ai."
 _VARIABLE = re.compile("[A-Za-z_][A-Za-z0-9_]*")
 # What service accounts get as a key; a name or path that looks like one is the key itself.
 _KEY = re.compile("[0-9a-fA-F]{32,}")
+# What stands before a key in an Authorization header.
+_BEFORE_KEYS = {"authorization", KEY_TYPE.lower(), "bearer"}
 _LINE = 10_000
 
 
@@ -83,9 +85,16 @@ def source_of(url: str) -> Source:
 
 def checked_file(path: str) -> str:
     """Return the path of a file that holds the key, unless it looks like the key itself."""
-    if not path or _KEY.fullmatch(path) or not path.isprintable():
+    if not path or not path.isprintable() or _holds_key(path):
         raise SettingsError("key_file must be the path of a file that holds the API key, and not the key itself.")
     return path
+
+
+def _holds_key(path: str) -> bool:
+    """Return whether a word of the path is a key, bare or behind the word that a header has before it."""
+    words = path.split()
+    is_header = len(words) > 1 and words[0].lower().rstrip(":") in _BEFORE_KEYS
+    return is_header or any(_KEY.fullmatch(word) for word in words)
 
 
 def checked_variable(name: str) -> str:

@@ -8,7 +8,7 @@ requests give one for any time and any set of services.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pandas as pd
@@ -25,6 +25,7 @@ TOTAL_LATENCY = "feature_service_total_latency"
 TOTAL_RATE = "feature_service_requests_total_rate"
 _NAMES = ("feature_service_id", "feature_service_name")
 _WHAT = "metrics"
+_BY_SERVICE = ", or keep feature_service_name and feature_service_id as columns"
 
 
 def slices_from_metrics(
@@ -79,22 +80,21 @@ def _latency_slices(
         raise InputError(f"The metrics hold {quoted(metric)} without quantiles, so they tell nothing of its shares.")
     rates = frame[column(frame, "metric", _WHAT) == (TOTAL_RATE if metric == TOTAL_LATENCY else RATE)]
     for identity, series in _by_service(samples):
-        _check_one(series, metric)
+        _check_one(series, metric, "Their quantiles do not add up", _BY_SERVICE)
         ladder = _last_of_slices(_pivot(series[series["quantile"].notna()], "quantile"), length)
         requests = _requests(series, _same_service(rates, identity), ladder.index, length)
         least, most = ladder_bounds(ladder.to_numpy(), ladder.columns.to_numpy(float), objective, requests)
-        name = next((text for text in reversed(identity) if isinstance(text, str)), None)
-        yield from _rows(ladder.index, length, name, requests, least, most, "latency quantiles")
+        named = [text if isinstance(text, str) else None for text in identity]
+        yield from _rows(ladder.index, length, named, (requests, requests), least, most, "latency quantiles")
 
 
-def _check_one(series: pd.DataFrame, metric: str) -> None:
-    labels = [
-        name for name in series.columns if name not in columns.SAMPLE_PARTS and series[name].nunique(dropna=False) > 1
-    ]
+def _check_one(series: pd.DataFrame, metric: str, why: str, instead: str = "", apart: str = "") -> None:
+    others = [name for name in series.columns if name not in columns.SAMPLE_PARTS and name != apart]
+    labels = [name for name in others if series[name].nunique(dropna=False) > 1]
     if labels:
         raise InputError(
-            f"The metrics hold several series of {quoted(metric)} that differ in {listed(labels)}. Their quantiles do "
-            "not add up: choose one of them, or keep feature_service_name and feature_service_id as columns."
+            f"The metrics hold several series of {quoted(metric)} that differ in {listed(labels)}. {why}: choose one "
+            f"of them{instead}."
         )
 
 
@@ -125,17 +125,25 @@ def ladder_bounds(ladder: Floats, rungs: Floats, objective: Objective, requests:
 def _error_slices(
     frame: pd.DataFrame, objective: Objective, length: pd.Timedelta, percent_of: float
 ) -> Iterator[dict[str, object]]:
-    wide = _last_of_slices(_pivot(_samples(frame, ERRORS), "status"), length) / percent_of
+    wide = _last_of_statuses(_samples(frame, ERRORS), length) / percent_of
+    failures = wide[[status for status in wide.columns if str(status).startswith("5")]]
     timeouts = wide.get("504", pd.Series(0.0, index=wide.index)).fillna(0.0)
-    failed = wide[[status for status in wide.columns if str(status).startswith("5")]].sum(axis=1)
-    without = (1 - failed) / (1 - timeouts)
-    most = 1 - failed if objective.timeouts == "count" else without
-    least = without if objective.timeouts == "exclude" else 1 - failed
     rates = frame[column(frame, "metric", _WHAT) == TOTAL_RATE]
     requests = _rate_requests(rates, wide.index, length)
-    idle = requests == 0
-    low, high = (np.where(idle, np.nan, shares.to_numpy(float)) for shares in (least, most))
-    yield from _rows(wide.index, length, None, requests, low, high, "error rates")
+    good = (1 - failures.sum(axis=1)).to_numpy(float).clip(0, 1)
+    # What may not count is taken out of the share and of its weight alike.
+    counted = np.ones(len(wide)) if objective.timeouts == "count" else (1 - timeouts).to_numpy(float).clip(0, 1)
+    most = np.divide(good, counted, out=np.full(len(wide), np.nan), where=counted > 0).clip(0, 1)
+    if objective.timeouts == "if_eligible":
+        # Where the only requests may not count, they may as well be no shortfall.
+        least, most, total = good, np.where(counted > 0, most, 1.0), requests
+    else:
+        least, total = most, requests * counted
+    # A rate of NaN hides any number of failures, if there was anything to fail.
+    least = np.where(failures.isna().any(axis=1), np.minimum(least, 0.0), least)
+    is_idle = (requests == 0) | (wide.isna().all(axis=1).to_numpy() & ~(requests > 0))
+    low, high = (np.where(is_idle, np.nan, shares) for shares in (least, most))
+    yield from _rows(wide.index, length, [], (total, requests * counted), low, high, "error rates")
 
 
 def _samples(frame: pd.DataFrame, metric: str) -> pd.DataFrame:
@@ -171,6 +179,21 @@ def _pivot(samples: pd.DataFrame, across: str) -> pd.DataFrame:
     return wide.sort_index()
 
 
+def _last_of_statuses(samples: pd.DataFrame, length: pd.Timedelta) -> pd.DataFrame:
+    """Return each status' last reading of each slice: NaN where that says NaN, 0 where the status has none."""
+    column(samples, "status", _WHAT)
+    _check_one(samples, ERRORS, "Their shares do not add up", apart="status")
+    ends = pd.DatetimeIndex(samples["timestamp"]).ceil(length)
+    # Not pivot_table: it passes over NaN, and the statuses of one page need not have the same time.
+    last = (
+        samples.assign(end=ends, value=samples["value"].to_numpy(float, na_value=np.nan), is_read=True)
+        .sort_values("timestamp", kind="stable")
+        .drop_duplicates(["end", "status"], keep="last")
+    )
+    values, is_read = (last.pivot(index="end", columns="status", values=name) for name in ("value", "is_read"))
+    return values.where(is_read.notna(), 0.0)
+
+
 def _last_of_slices(wide: pd.DataFrame, length: pd.Timedelta) -> pd.DataFrame:
     """Return the last reading of each slice, NaN kept: no traffic is a reading, too."""
     ends = pd.DatetimeIndex(wide.index).ceil(length)
@@ -185,8 +208,10 @@ def _requests(series: pd.DataFrame, rates: pd.DataFrame, ends: pd.Index, length:
 
 
 def _counter_requests(counted: pd.DataFrame, ends: pd.Index, length: pd.Timedelta) -> Floats:
+    # What a reading of NaN leaves out the next one counts.
+    counted = counted[~np.isnan(counted["value"].to_numpy(float, na_value=np.nan))]
     times = pd.DatetimeIndex(counted["timestamp"])
-    counts = counted["value"].to_numpy(float, na_value=np.nan)
+    counts = counted["value"].to_numpy(float)
     steps, seconds = np.diff(counts), np.diff(times) / np.timedelta64(1, "s")
     # A counter that fell has begun anew. What was counted across a gap belongs to no slice.
     grown = pd.DataFrame({"requests": np.where(steps < 0, counts[1:], steps), "seconds": seconds})
@@ -208,18 +233,20 @@ def _rate_requests(rates: pd.DataFrame, ends: pd.Index, length: pd.Timedelta) ->
 def _rows(
     ends: pd.Index,
     length: pd.Timedelta,
-    name: str | None,
-    requests: Floats,
+    named: Sequence[str | None],
+    requests: tuple[Floats, Floats],
     least: Floats,
     most: Floats,
     source: str,
 ) -> Iterator[dict[str, object]]:
-    for end, count, low, high in zip(ends, requests, least, most, strict=True):
+    for end, count, certain, low, high in zip(ends, *requests, least, most, strict=True):
         yield {
             "timestamp": end,
             "slice_seconds": length.total_seconds(),
-            "service": name,
+            "service": next((text for text in reversed(named) if text), None),
+            "service_id": named[0] if len(named) == len(_NAMES) else None,
             "requests": count,
+            "certain_requests": certain,
             "good_min_ratio": low,
             "good_max_ratio": high,
             "source": source,

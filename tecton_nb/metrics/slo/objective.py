@@ -18,6 +18,8 @@ Timeouts = Literal["count", "if_eligible", "exclude"]
 KINDS = ("availability", "latency")
 METHODS = ("occurrences", "ratio_timeslices", "timeslices")
 TIMEOUTS = ("count", "if_eligible", "exclude")
+# What a quotient of durations may lack to be 1.
+_ROUNDING = 1e-9
 _DURATION = re.compile("([1-9][0-9]{0,5})([smhdw])")
 _SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
 
@@ -135,6 +137,17 @@ class BurnRate:
     def factor(self, objective: Objective) -> float:
         """Return the burn rate at which this part of the budget is gone in the long window."""
         return self.budget_ratio * (objective.period / duration(self.long, "long"))
+
+    def misfit(self, objective: Objective) -> str:
+        """Return why the rule means nothing for an objective, in words; empty if it fits."""
+        if duration(self.long, "long") > objective.period:
+            return f"its window of {self.long} is longer than the objective's"
+        factor = self.factor(objective)
+        if factor < 1 - _ROUNDING:
+            return f"its factor is {factor:.3g}, and below 1 no budget runs out"
+        if factor > 1 / objective.error_budget:
+            return f"its factor is {factor:.3g}, and all bad burns at {1 / objective.error_budget:.3g}"
+        return ""
 
 
 # Google's SRE workbook, chapter 5; over 30 days the factors are 14.4, 6, 3 and 1.

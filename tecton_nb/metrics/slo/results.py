@@ -9,11 +9,19 @@ import numpy as np
 import pandas as pd
 
 from ... import columns
-from ...exceptions import InputError
+from ...exceptions import InputError, quoted
 from .frames import Floats, column, made, numbers
+from .ladder import RATE, TOTAL_RATE
 from .objective import BURN_RATE_POLICY, BurnRate, Objective, duration
 
 _WHAT = "slices"
+# What tells how many requests there were, by the source of slices.
+_COUNTED_BY = {
+    "error rates": quoted(TOTAL_RATE),
+    "latency quantiles": f"{quoted(RATE)} (or {quoted(TOTAL_RATE)} for the total, or the summary's count)",
+}
+# A sum that rolls leaves rounding behind where nothing is; a request is far more.
+_NO_REQUESTS = 1e-6
 
 
 @dataclass(frozen=True)
@@ -21,12 +29,14 @@ class _Series:
     """Slices in order of time, as the objective's method weighs them, with sums up to each of them."""
 
     service: str | None
+    service_id: str | None
     source: str
     ends: pd.DatetimeIndex
     least: Floats
     most: Floats
     requests: Floats
     weight: Floats
+    certain: Floats
     seconds: Floats
 
     def bounds(self, start: pd.Timestamp, end: pd.Timestamp) -> tuple[float, float]:
@@ -34,9 +44,10 @@ class _Series:
         inside = self.within(start, end) & (self.weight > 0)
         if not inside.any():
             return float("nan"), float("nan")
-        weight = self.weight[inside]
-        least, most = (float(np.average(shares[inside], weights=weight)) for shares in (self.least, self.most))
-        return least, most
+        weight, certain = self.weight[inside], self.certain[inside]
+        least = float(np.average(self.least[inside], weights=weight))
+        # Requests of which none need count may as well be no shortfall.
+        return least, float(np.average(self.most[inside], weights=certain)) if certain.any() else 1.0
 
     def coverage(self, start: pd.Timestamp, end: pd.Timestamp) -> float:
         """Return the part of the time for which there are slices."""
@@ -57,7 +68,7 @@ def attainment(slices: pd.DataFrame, objective: Objective, *, by_service: bool =
     slices
         Of `slices_from_replies` or `slices_from_metrics`, for the same objective.
     by_service
-        One row per service instead of one for all.
+        One row per service (name and id) instead of one for all.
 
     Returns
     -------
@@ -123,14 +134,16 @@ def burn_rates(
     Parameters
     ----------
     policy
-        Pairs of windows; the default is the SRE workbook's, whose factors over 30 days are 14.4, 6, 3 and 1.
+        Pairs of windows; the default is the SRE workbook's, whose factors over 30 days are 14.4, 6, 3 and 1. They
+        shrink with the objective's window: over 7 days only the first two (3.36 and 1.4) are alarms.
 
     Returns
     -------
     pandas.DataFrame
         See ``columns.SLO_BURN_RATES``. An alert is ``firing`` if both windows burn at the factor or faster
-        even in the best case. A rate over five minutes in a window of five is a single observation, as
-        ``short_slices`` says.
+        even in the best case, and ``never`` where the rule means nothing for the objective: everything bad would not
+        burn so fast, the factor is below 1 (a healthy service would fire), or the long window is longer than the
+        objective's. A rate over five minutes in a window of five is a single observation, as ``short_slices`` says.
     """
     rows = []
     for series in _series(slices, objective, by_service):
@@ -145,34 +158,42 @@ def _series(slices: pd.DataFrame, objective: Objective, by_service: bool) -> Ite
     if len(sources) > 1:
         raise InputError(f"The slices come from {' and '.join(sources)}; each tells something else. Take one of them.")
     ordered = slices.sort_values("timestamp", kind="stable")
-    names = ordered["service"].drop_duplicates() if by_service else pd.Series([None])
-    for name in names:
-        rows = ordered[ordered["service"].fillna("") == ("" if pd.isna(name) else name)] if by_service else ordered
-        if len(rows):
-            yield _weighed(rows, objective, None if pd.isna(name) else name)
+    if not by_service and len(ordered):
+        yield _weighed(ordered, objective, None, None)
+    if by_service:
+        for identity, rows in ordered.groupby(["service", "service_id"], dropna=False, sort=False):
+            yield _weighed(rows, objective, *(text if isinstance(text, str) else None for text in identity))
 
 
-def _weighed(rows: pd.DataFrame, objective: Objective, service: str | None) -> _Series:
+def _weighed(rows: pd.DataFrame, objective: Objective, service: str | None, service_id: str | None) -> _Series:
     least, most = (numbers(rows, name, _WHAT) for name in ("good_min_ratio", "good_max_ratio"))
     requests = numbers(rows, "requests", _WHAT)
     has_traffic = ~np.isnan(least)
     if objective.method == "occurrences" and np.isnan(requests[has_traffic]).all() and has_traffic.any():
         raise InputError(
-            "The slices do not tell how many requests there were, which the method 'occurrences' needs. Record the "
-            "summary's count or the request rate, too, or choose the method 'ratio_timeslices'."
+            "The slices do not tell how many requests there were, which the method 'occurrences' needs: the frame that "
+            f"they were made from lacks {_COUNTED_BY.get(str(rows['source'].iloc[0]), 'them')}. Add it with "
+            "pandas.concat, or choose the method 'ratio_timeslices'."
         )
     if objective.method == "timeslices":
         wanted = objective.slice_target or 0.0
         least, most = (np.where(np.isnan(shares), np.nan, shares >= wanted) for shares in (least, most))
-    weight = np.nan_to_num(requests) if objective.method == "occurrences" else has_traffic.astype(np.float64)
+    by_requests = objective.method == "occurrences"
+    certain = numbers(rows, "certain_requests", _WHAT) if by_requests else np.ones(len(rows))
+    weight, certain = (
+        np.where(has_traffic, np.nan_to_num(each), 0.0)
+        for each in (requests if by_requests else np.ones(len(rows)), certain)
+    )
     return _Series(
         service,
+        service_id,
         str(rows["source"].iloc[0]),
         pd.DatetimeIndex(rows["timestamp"]),
         least,
         most,
         requests,
-        np.where(has_traffic, weight, 0.0),
+        weight,
+        certain,
         # A slice of unknown weight cannot be added, so it is not covered.
         np.where(has_traffic & (weight == 0), 0.0, numbers(rows, "slice_seconds", _WHAT)),
     )
@@ -182,14 +203,15 @@ def _budget_rows(series: _Series, objective: Objective) -> Iterator[dict[str, ob
     sums = pd.DataFrame(
         {
             "weight": series.weight,
+            "certain": series.certain,
             "least": series.weight * np.nan_to_num(series.least),
-            "most": series.weight * np.nan_to_num(series.most),
+            "most": series.certain * np.nan_to_num(series.most),
         }
     )
     at_once = sums.groupby(series.ends).sum()
     lengths = pd.Series(series.seconds).groupby(series.ends).max()
     in_window = at_once.rolling(objective.period, closed="right").sum()
-    each = [_shares(totals, kind) for totals in (at_once, in_window) for kind in ("least", "most")]
+    each = [shares for totals in (at_once, in_window) for shares in _shares(totals)]
     for end, seconds, low, high, attained_low, attained_high in zip(at_once.index, lengths, *each, strict=True):
         yield {
             "timestamp": end,
@@ -205,10 +227,14 @@ def _budget_rows(series: _Series, objective: Objective) -> Iterator[dict[str, ob
         }
 
 
-def _shares(totals: pd.DataFrame, kind: str) -> Floats:
-    weight = totals["weight"].to_numpy(np.float64)
-    sums = totals[kind].to_numpy(np.float64)
-    return np.where(weight > 0, sums / np.where(weight > 0, weight, 1.0), np.nan)
+def _shares(totals: pd.DataFrame) -> tuple[Floats, Floats]:
+    weight, certain, least, most = (totals[name].to_numpy(np.float64) for name in totals.columns)
+    has_traffic = weight > _NO_REQUESTS
+    shares = np.divide(most, certain, out=np.ones(len(totals)), where=certain > _NO_REQUESTS)
+    return (
+        np.divide(least, weight, out=np.full(len(totals), np.nan), where=has_traffic),
+        np.where(has_traffic, shares, np.nan),
+    )
 
 
 def _burn(series: _Series, objective: Objective, rule: BurnRate) -> dict[str, object]:
@@ -229,13 +255,11 @@ def _burn(series: _Series, objective: Objective, rule: BurnRate) -> dict[str, ob
         "short_max": most[1],
         "long_coverage_ratio": series.coverage(end - long, end),
         "short_slices": seen.nunique(),
-        "alert": _alert(fewest, most, factor, 1 / objective.error_budget),
+        "alert": "never" if rule.misfit(objective) else _alert(fewest, most, factor),
     }
 
 
-def _alert(fewest: list[float], most: list[float], factor: float, highest: float) -> str:
-    if factor > highest:
-        return "never"
+def _alert(fewest: list[float], most: list[float], factor: float) -> str:
     if np.isnan(most).any():
         return "no data"
     if min(fewest) >= factor:
@@ -250,6 +274,7 @@ def _verdict(least: float, most: float, target: float) -> bool | None:
 def _head(series: _Series, objective: Objective) -> dict[str, object]:
     return {
         "service": series.service,
+        "service_id": series.service_id,
         "objective": objective.name,
         "method": objective.method,
         "source": series.source,
