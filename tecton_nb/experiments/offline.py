@@ -20,6 +20,7 @@ from ..compare import CompareOptions, Comparison, FeatureTable, Side, compare_si
 from ..exceptions import InputError, did_you_mean, listed, quoted
 from ..reprs import Card, Section, mimebundle
 from .history import History
+from .options import options_for
 
 Keys: TypeAlias = "pd.DataFrame | str | Sequence[str]"
 
@@ -138,7 +139,7 @@ def compare_with_offline(
         raise InputError(_nothing_to_compare(list(side.values.columns), with_time, offline))
     history = History.of(offline, list(frame.columns), time, {name: side.values[name].dtype for name in compared})
     online = Side(*(part[compared] for part in (side.values, batch.statuses(), times)))
-    comparison = compare_sides(online, history.side_at(frame, online), **_known(options, compared), segments=frame)
+    comparison = compare_sides(online, history.side_at(frame, online), **options_for(options, compared), segments=frame)
     return OfflineComparison(
         comparison,
         tuple(name for name in side.values.columns if name not in with_time),
@@ -181,18 +182,6 @@ def _nothing_to_compare(features: list[str], with_time: list[str], offline: pd.D
         f"The offline frame has none of the features {listed(with_time)}. Columns found: {listed(offline.columns)}."
         f"{did_you_mean(with_time[0], offline.columns)}"
     )
-
-
-def _known(options: CompareOptions, compared: list[str]) -> CompareOptions:
-    """Return the options without the names of features that take no part."""
-    ignore = options.get("ignore") or ()
-    own = options.get("per_feature") or {}
-    kept: CompareOptions = {
-        **options,
-        "ignore": [name for name in ([ignore] if isinstance(ignore, str) else ignore) if name in compared],
-        "per_feature": {name: bounds for name, bounds in own.items() if name in compared},
-    }
-    return kept
 
 
 def _skew(comparison: Comparison, history: History, keys: pd.DataFrame, rtol: float) -> pd.DataFrame:

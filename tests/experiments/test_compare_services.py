@@ -60,6 +60,38 @@ def test_service_against_itself_names_clock_and_chance_as_noise(served):
     assert "moving.clock" in repr(found)
 
 
+def test_one_value_that_changes_meanwhile_hides_no_difference(served, monkeypatch):
+    """A payment of one user comes between the baselines: the feature that differs in its unit everywhere is told."""
+    running, client = served
+    v1, v2 = client.feature_service("v1"), client.feature_service("v2")
+    original, calls = tnb.FeatureService.get_features_batch, []
+
+    def noted(self, block, **options):
+        calls.append(self.name)
+        if len(calls) == 6:  # five blocks of the first baseline are fetched
+            running.append("spend", payments(200).query("user_id == 'u3'").head(1))
+        return original(self, block, **options)
+
+    monkeypatch.setattr(tnb.FeatureService, "get_features_batch", noted)
+    found = compare_services(v1, v2, rows(40), ignore="profile.limit")
+
+    assert "check.share" in found.comparison.differing
+    assert found.baselines[0].counts["check.share"]["different_value"] == 1
+    assert "check.share" not in found.noise
+    assert not found.comparison.equal
+
+
+def test_card_never_says_equal_where_noise_was_set_apart(served):
+    """Where the rest is equal, the card says for how many features that is not known."""
+    _, client = served
+    moving = client.feature_service("moving")
+
+    found = compare_services(moving, moving, rows(20), ignore="moving.clock")
+
+    assert found.noise == ("moving.chance",)
+    assert "equal but for 1 noisy feature\n" in repr(found)
+
+
 def client_features(service):
     """Return the names of a service's features."""
     return list(service.features()["name"])
