@@ -46,7 +46,7 @@ class OfflineComparison:
     comparison
         Online (left) against offline (right). Where the offline frame has no row the right's status is NOT_FETCHED.
     without_time
-        Features that carry no effective time, such as realtime ones: nothing offline to compare them with.
+        Features that have values but no effective time, such as realtime ones: nothing offline to compare them with.
     not_offline
         Features that the offline frame lacks.
     """
@@ -133,13 +133,16 @@ def compare_with_offline(
     _refuse_shared_times(batch)
     side, frame = Side(batch.to_pandas(), batch.statuses(), batch.effective_times()), _key_frame(batch, keys)
     times = batch.effective_times()
-    with_time = [name for name in side.values.columns if times[name].notna().any()]
+    # Without a value and without a time it was never served: offline may have it.
+    with_time = [n for n in side.values.columns if times[n].notna().any() or side.values[n].isna().all()]
     compared = [name for name in with_time if name in offline.columns]
     if not compared:
         raise InputError(_nothing_to_compare(list(side.values.columns), with_time, offline))
     history = History.of(offline, list(frame.columns), time, {name: side.values[name].dtype for name in compared})
     online = Side(*(part[compared] for part in (side.values, batch.statuses(), times)))
-    comparison = compare_sides(online, history.side_at(frame, online), **options_for(options, compared), segments=frame)
+    comparison = compare_sides(
+        online, history.side_at(frame, online, _served_until(batch)), **options_for(options, compared), segments=frame
+    )
     return OfflineComparison(
         comparison,
         tuple(name for name in side.values.columns if name not in with_time),
@@ -170,6 +173,13 @@ def _refuse_shared_times(batch: FeatureTable) -> None:
             "The batch was fetched several rows to a call, and on the wire the rows of a call share their effective "
             "times, so its values cannot be placed in time. Fetch it with get_features_batch(rows, rows_per_call=1)."
         )
+
+
+def _served_until(batch: FeatureTable) -> pd.Timestamp:
+    """Return the time up to which offline rows were there to be served; NaT if nothing tells."""
+    if isinstance(batch, FeatureBatch):
+        return batch.calls()["started_at"].max()
+    return batch.effective_times().max().max()
 
 
 def _nothing_to_compare(features: list[str], with_time: list[str], offline: pd.DataFrame) -> str:
