@@ -67,8 +67,8 @@ class History:
         """Return the offline values for the rows of `online`, each at the effective time of the value served.
 
         A null without an effective time is looked up in the newest row of its keys that is not after `until` (NaT:
-        the newest of all); the time is then since when offline has had that value. Where the offline frame has no row the status is NOT_FETCHED, or that of the null;
-        else that of the value served.
+        the newest of all); the time is then since when offline has had that value. Where the offline frame has no row
+        the status is NOT_FETCHED, or that of the null; else that of the value served.
         """
         assert online.effective_times is not None  # noqa: S101  # made with them
         assert online.statuses is not None  # noqa: S101

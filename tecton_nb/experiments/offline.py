@@ -177,9 +177,8 @@ def _refuse_shared_times(batch: FeatureTable) -> None:
 
 def _served_until(batch: FeatureTable) -> pd.Timestamp:
     """Return the time up to which offline rows were there to be served; NaT if nothing tells."""
-    if isinstance(batch, FeatureBatch):
-        return batch.calls()["started_at"].max()
-    return batch.effective_times().max().max()
+    times = batch.calls()[["started_at"]] if isinstance(batch, FeatureBatch) else batch.effective_times()
+    return pd.Timestamp(times.max().max())
 
 
 def _nothing_to_compare(features: list[str], with_time: list[str], offline: pd.DataFrame) -> str:

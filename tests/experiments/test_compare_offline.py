@@ -190,7 +190,8 @@ def test_text_online_and_number_offline_is_told_and_no_crash():
     """A feature that is text online and a number offline differs in its type; the search for its time finds none."""
     served = Served(["1.5", "2.5"], ["2024-05-01"] * 2, "string")
 
-    found = compare_with_offline(served, stored([1.5, 2.5]), keys="user_id", time="time")
+    offline = stored([1.5, 2.5, 1.5], users="aba", times=("2024-05-01", "2024-05-01", "2024-04-01"))
+    found = compare_with_offline(served, offline, keys="user_id", time="time")
 
     assert kinds(found) == {"v.n": {"value": 2}}
     assert found.comparison.total(columns.DTYPE_DIFFERS) == 2
