@@ -183,8 +183,41 @@ def test_no_answer_on_both_sides_is_not_equal(status):
     assert found.counts["x"]["no_answer"] == 1
     assert not found.equal
     assert found.mismatches().empty
-    with pytest.raises(AssertionError, match="1 cells have no answer on either side"):
+    with pytest.raises(AssertionError, match="1 cells have no answer"):
         found.check()
+
+
+@pytest.mark.parametrize("is_left", [True, False])
+def test_failed_beside_null_without_status_is_not_equal(is_left):
+    """A cell that failed says nothing of a null in a plain frame; a cell that was served as null is equal to it."""
+    batch = with_status(["FAILED", "TIME_OUT", "PRESENT", "MISSING_DATA", "FAILED"])
+    plain = pd.DataFrame({"x": pd.array([None, None, None, None, 5], "Int64")})
+
+    found = compare_features(batch, plain) if is_left else compare_features(plain, batch)
+
+    told = ["no_answer", "no_answer", "equal", "equal", "null_against_value"]
+    assert found.pairs("x")["verdict"].tolist() == told
+    assert not found.equal
+    with pytest.raises(AssertionError, match="2 cells have no answer"):
+        found.check()
+
+
+def test_any_number_of_statuses_is_told_apart():
+    """A file may hold hundreds of statuses: those that differ are told, however many there are."""
+    many = [f"STATUS_{number}" for number in range(300)]
+
+    found = compare_features(with_status(many), with_status([*many[:-1], "STATUS_43"]))
+
+    assert found.total(columns.STATUS_DIFFERS) == 1
+
+
+def test_folder_of_a_recorded_batch_is_refused_as_a_path(tmp_path):
+    """A recording passed as a path would lose its statuses: the sentence says how to load it."""
+    one_row(x=1.0).to_parquet(tmp_path / "part-00000.parquet")
+    (tmp_path / "_manifest.json").write_text("{}")
+
+    with pytest.raises(InputError, match=re.escape("Pass FeatureBatch.load(")):
+        compare_features(tmp_path, one_row(x=1.0))
 
 
 def test_missing_data_on_both_sides_is_equal():
