@@ -84,6 +84,11 @@ class Comparison:
         return sorted((name for name, count in found.items() if count), key=lambda name: -found[name])
 
     @property
+    def match_ratio(self) -> float | None:
+        """Share of all cells that are equal or within tolerance, 0 to 1; `None` without cells."""
+        return match_ratio({verdict: self.total(verdict) for verdict in columns.VERDICTS})
+
+    @property
     def shape(self) -> tuple[int, int]:
         """Number of joined rows and of features on either side."""
         return self._join.count, len(self._pairs)

@@ -16,7 +16,7 @@ import pandas as pd
 
 from .. import columns
 from ..batch.result import FeatureBatch
-from ..compare import CompareOptions, Comparison, FeatureTable, Side, compare_sides
+from ..compare import CompareOptions, Comparison, FeatureTable, Side, compare_sides, side_of
 from ..exceptions import InputError, did_you_mean, listed, quoted
 from ..reprs import Card, Section, mimebundle
 from .history import History
@@ -131,7 +131,7 @@ def compare_with_offline(
         effective times of its rows.
     """
     _refuse_shared_times(batch)
-    side, frame = Side(batch.to_pandas(), batch.statuses(), batch.effective_times()), _key_frame(batch, keys)
+    side, frame = side_of(batch, "online"), _key_frame(batch, keys)
     times = batch.effective_times()
     # Without a value and without a time it was never served: offline may have it.
     with_time = [n for n in side.values.columns if times[n].notna().any() or side.values[n].isna().all()]

@@ -12,7 +12,7 @@ import pandas as pd
 from ..batch.plan import Rows
 from ..batch.result import FeatureBatch
 from ..client.service import FeatureService
-from ..compare import CompareOptions, Comparison, Side, compare_sides
+from ..compare import CompareOptions, Comparison, Side, compare_sides, side_of
 from ..exceptions import InputError, quoted
 from ..reprs import Card, Section, mimebundle
 from .noise import noise_of
@@ -149,7 +149,7 @@ def _by_turns(
 
 
 def _baselines(answers: list[FeatureBatch | Fetched], options: CompareOptions) -> tuple[Comparison, ...]:
-    sides = [_side(answer) for answer in answers]
+    sides = [side_of(answer, "fetched") for answer in answers]
     # What only the other side has may be named in the options too.
     own = options_for(options, sides[0].values.columns)
     return tuple(compare_sides(one, other, **own) for one, other in pairwise(sides))
@@ -161,7 +161,7 @@ def _without(
     rows: Rows,
     options: CompareOptions,
 ) -> Comparison:
-    left, right = (_side(answer) for answer in fetched)
+    left, right = (side_of(answer, where) for answer, where in zip(fetched, ("left", "right"), strict=True))
     kept: CompareOptions = {**options, "ignore": {*ignored(options), *noise}}
     return compare_sides(left, right, **kept, segments=_segments(rows, left))
 
@@ -171,10 +171,6 @@ def _segments(rows: Rows, left: Side) -> pd.DataFrame | None:
     many = [rows] if isinstance(rows, Mapping) else rows
     frame = many if isinstance(many, pd.DataFrame) else pd.DataFrame(list(many))
     return frame.set_axis(index, axis=0).loc[left.values.index] if index.is_unique else None
-
-
-def _side(answer: FeatureBatch | Fetched) -> Side:
-    return Side(answer.to_pandas(), answer.statuses(), answer.effective_times())
 
 
 def _features(count: int) -> str:

@@ -11,7 +11,6 @@ from ..batch.plan import Rows
 from ..batch.result import FeatureBatch
 from ..client.core import RequestOptionsLike
 from ..client.service import FeatureService
-from ..compare import Side
 from ..exceptions import InputError, did_you_mean, listed, quoted
 
 # All rows of a block are in flight together, so it takes about as long as one row: turns are as short as with
@@ -70,11 +69,6 @@ class Fetched:
     def errors(self) -> pd.DataFrame:
         """Return one row per failed row; see ``columns.ERRORS``."""
         return self.error_frame
-
-    @property
-    def side(self) -> Side:
-        """The frames as a side of a comparison."""
-        return Side(self.values, self.status_frame, self.times)
 
 
 def abba(turn: int) -> Sequence[int]:

@@ -290,6 +290,32 @@ def test_cache_experiment_shows_the_cache_as_found_and_leaves_it_fresh(cached):
     assert "from the cache" in repr(found)
 
 
+def test_cache_experiment_of_a_server_that_fails_matches_nowhere(served):
+    """Where every row fails nothing is known to equal the store: 0 %, also for a server behind no cache at all."""
+    running, client = served
+    spend = client.feature_service("spend_only")
+    ask = rows(4)[["user_id"]]
+    spend.get_features_batch(ask)
+
+    with running.faults.add(ErrorStatus(400)):
+        summary = compare_caching(spend, ask).summary()
+
+    assert summary["match_ratio"].tolist() == [0.0] * 4
+    assert summary["failed"].tolist() == [4] * 4
+
+
+def test_cache_experiment_sets_clocks_and_chance_apart(served):
+    """What differs without the cache is not the cache's doing: it is named as noise and counts nowhere."""
+    _, client = served
+
+    found = compare_caching(client.feature_service("moving"), rows(12), ignore="spend.amount_sum_1d_1h")
+
+    assert sorted(found.noise) == ["moving.chance", "moving.clock"]
+    assert found.summary()["mismatches"].tolist() == [0] * 4
+    assert found.summary()["match_ratio"].tolist() == [1.0] * 4
+    assert "moving.clock" in repr(found)
+
+
 def test_cache_experiment_has_the_described_columns(served):
     """The summary has the columns of columns.py, also where nothing is cached."""
     _, client = served
