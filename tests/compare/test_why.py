@@ -81,6 +81,20 @@ def test_explanations_are_ranked_for_every_feature():
     assert {"cache", "stale"} <= set(found["cause"])
 
 
+@pytest.mark.parametrize("storage", ["datetime64[ns, UTC]", "datetime64[s, UTC]"])
+def test_text_dates_beyond_the_year_2262_are_read(storage, tmp_path):
+    """Dates that nanoseconds cannot hold, such as 9999-12-31, are no crash of card, explanation or page."""
+    texts = pd.DataFrame({"x": pd.array(["9999-12-31", "2024-05-01"], "string")})
+    far = "9999-12-31" if "[s" in storage else "2024-05-02"
+    times = pd.DataFrame({"x": pd.to_datetime([far, "2024-05-01"], utc=True).astype(storage)})
+
+    found = compare_features(texts, times)
+
+    alike = 2 if "[s" in storage else 1
+    assert found.why()["evidence"].iloc[0].endswith(f"{alike} of 2 are the same when read as numbers or text")
+    assert "9999-12-31" in found.to_html(tmp_path / "report.html").read_text()
+
+
 def test_equal_tables_have_nothing_to_explain():
     """Where nothing differs there is no explanation, in a frame of the same columns."""
     left, _ = tables("sign", 1)
