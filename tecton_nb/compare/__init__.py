@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .compared import CompareOptions, compare_features, compare_sides
+from .compared import CompareOptions, check_options, compare_features, compare_sides
 from .comparison import Comparison
 from .sides import FeatureTable, Side, side_of
 from .why import CAUSES
@@ -13,6 +13,7 @@ __all__ = [
     "Comparison",
     "FeatureTable",
     "Side",
+    "check_options",
     "compare_features",
     "compare_sides",
     "side_of",

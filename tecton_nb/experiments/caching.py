@@ -11,11 +11,11 @@ import pandas as pd
 from .. import columns
 from ..batch.plan import Rows
 from ..client.service import FeatureService
-from ..compare import CompareOptions, Comparison, compare_sides, side_of
+from ..compare import CompareOptions, Comparison, check_options, compare_sides, side_of
 from ..reprs import Card, Section, human_percent, human_seconds, mimebundle
 from .noise import noise_of
 from .options import ignored
-from .sides import Asked, Fetched, abba, check_columns, fetch_by_turns
+from .sides import Asked, Fetched, abba, check_columns, check_labels, feature_names, fetch_by_turns
 
 # Read, write. What does not write comes first: it sees the cache as it was found.
 _WITHOUT_WRITING, _WRITING = ((True, False), (False, False)), ((True, True), (False, True))
@@ -95,9 +95,12 @@ def compare_caching(service: FeatureService, rows: Rows, **options: Unpack[Compa
     Raises
     ------
     InputError
-        If a key is missing or a column is unknown.
+        If a key is missing, a column is unknown, a label of the rows stands twice, or an option is none.
     """
+    options["ignore"] = ignored(options)  # looked at more than once
     check_columns([Asked(service)], rows)
+    check_labels(rows)
+    check_options(feature_names(Asked(service)), **options)
     fetched = _fetch(service, rows, _WITHOUT_WRITING) | _fetch(service, rows, _WRITING)
     behind = fetched[PAST_THE_CACHE]
     comparisons = _compared(fetched, options)

@@ -12,12 +12,22 @@ import pandas as pd
 from ..batch.plan import Rows
 from ..batch.result import FeatureBatch
 from ..client.service import FeatureService
-from ..compare import CompareOptions, Comparison, Side, compare_sides, side_of
+from ..compare import CompareOptions, Comparison, Side, check_options, compare_sides, side_of
 from ..exceptions import InputError, quoted
 from ..reprs import Card, Section, mimebundle
 from .noise import noise_of
 from .options import ignored, options_for
-from .sides import Asked, Fetched, abba, blocks_of, check_columns, check_recorded, fetch_by_turns
+from .sides import (
+    Asked,
+    Fetched,
+    abba,
+    blocks_of,
+    check_columns,
+    check_labels,
+    check_recorded,
+    feature_names,
+    fetch_by_turns,
+)
 
 Source: TypeAlias = "FeatureService | Asked | FeatureBatch"
 
@@ -100,12 +110,14 @@ def compare_services(
     Raises
     ------
     InputError
-        If a key is missing, a column is none that a side takes, or a recorded side has other rows.
+        If a key is missing, a column is none that a side takes, a recorded side has other rows, a label of the rows
+        stands twice, or an option of the comparison is none. Told before anything is fetched, but missing keys.
     """
+    # Looked at more than once.
+    options["ignore"] = ignored(options)
     one, other = _asked(left, "left"), _asked(right, "right")
     live = [side for side in (one, other) if isinstance(side, Asked)]
-    if live:
-        check_columns(live, rows)
+    _check(one, other, rows, options)
     repeats = [_fetch(live[0], rows) for _ in range(2)] if repeat_baseline and live else []
     fetched = _by_turns(one, other, rows)
     again = fetched[0] if isinstance(one, Asked) else fetched[1]
@@ -129,6 +141,19 @@ def _asked(source: Source, where: str) -> Asked | FeatureBatch:
     )
 
 
+def _check(left: Asked | FeatureBatch, right: Asked | FeatureBatch, rows: Rows, options: CompareOptions) -> None:
+    """Raise an InputError for whatever can be known to be wrong before anything is fetched."""
+    live = [side for side in (left, right) if isinstance(side, Asked)]
+    if live:
+        check_columns(live, rows)
+    check_labels(rows)
+    for side, where in ((left, "left"), (right, "right")):
+        if isinstance(side, FeatureBatch):
+            check_recorded(side, rows, where)
+    names = (name for side in (left, right) for name in feature_names(side))
+    check_options(dict.fromkeys(names), **options)
+
+
 def _fetch(side: Asked, rows: Rows) -> Fetched:
     return fetch_by_turns([side], rows, lambda _: (0,))[0]
 
@@ -136,9 +161,6 @@ def _fetch(side: Asked, rows: Rows) -> Fetched:
 def _by_turns(
     left: Asked | FeatureBatch, right: Asked | FeatureBatch, rows: Rows
 ) -> tuple[FeatureBatch | Fetched, FeatureBatch | Fetched]:
-    for side, where in ((left, "left"), (right, "right")):
-        if isinstance(side, FeatureBatch):
-            check_recorded(side, rows, where)
     if isinstance(left, Asked) and isinstance(right, Asked):
         one, other = fetch_by_turns([left, right], rows, abba)
         return one, other

@@ -152,6 +152,23 @@ def check_columns(sides: Iterable[Asked], rows: Rows) -> None:
         )
 
 
+def check_labels(rows: Rows) -> None:
+    """Raise an InputError if two rows have one label: the answers could not be put together."""
+    index, _ = blocks_of(rows)
+    if not index.is_unique:
+        raise InputError(
+            f"The rows have the label {quoted(index[index.duplicated()][0])} more than once, so their answers cannot "
+            "be put together. Use rows.reset_index(drop=True), or index them so that each label stands once."
+        )
+
+
+def feature_names(side: Asked | FeatureBatch) -> list[str]:
+    """Return the names of the features that a side answers with, without fetching any."""
+    if isinstance(side, FeatureBatch):
+        return [str(name) for name in side.to_pandas().columns]
+    return [str(field["name"]) for field in side.service.metadata.feature_values]
+
+
 def check_recorded(batch: FeatureBatch, rows: Rows, where: str) -> None:
     """Raise an InputError unless a recorded batch holds exactly these rows, whatever their order."""
     index, _ = blocks_of(rows)

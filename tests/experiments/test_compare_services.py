@@ -183,6 +183,43 @@ def test_recorded_batch_of_other_rows_is_refused(served):
         compare_services(batch, spend, rows(6)[["user_id"]])
 
 
+@pytest.mark.parametrize(
+    ("ask", "options", "sentence"),
+    [
+        (rows(3), {"ignore": "check.sahre"}, "Did you mean 'check.share'?"),
+        (rows(3), {"per_feature": {"check.sahre": {"rtol": 1.0}}}, "Did you mean 'check.share'?"),
+        (rows(3), {"rtol": -1.0}, "Cannot use rtol="),
+        (rows(3).set_axis(["a", "b", "a"], axis=0), {}, "The rows have the label 'a' more than once"),
+    ],
+)
+def test_mistakes_are_told_before_anything_is_fetched(served, monkeypatch, ask, options, sentence):
+    """A misspelt name, a bound that is none, or a label that stands twice costs no request."""
+    _, client = served
+    v1 = client.feature_service("v1")
+    fetched = []
+    monkeypatch.setattr(tnb.FeatureService, "get_features_batch", lambda *_, **__: fetched.append(1))
+
+    for compare in (lambda: compare_services(v1, v1, ask, **options), lambda: compare_caching(v1, ask, **options)):
+        with pytest.raises(InputError, match=re.escape(sentence)):
+            compare()
+
+    assert fetched == []
+
+
+def test_recording_of_other_rows_is_refused_before_anything_is_fetched(served, monkeypatch):
+    """That a recording does not fit is known from its index: no baseline is fetched in vain."""
+    _, client = served
+    spend = client.feature_service("spend_only")
+    batch = spend.get_features_batch(rows(5)[["user_id"]])
+    fetched = []
+    monkeypatch.setattr(tnb.FeatureService, "get_features_batch", lambda *_, **__: fetched.append(1))
+
+    with pytest.raises(InputError, match="has other rows"):
+        compare_services(batch, spend, rows(6)[["user_id"]])
+
+    assert fetched == []
+
+
 def test_two_recorded_batches_need_no_server(served):
     """Two recordings are compared as they are, with the rows as segments."""
     _, client = served
