@@ -377,7 +377,11 @@ CACHE_EXPERIMENT = (
     Column("rows", "Int64", "rows fetched"),
     Column("failed", "Int64", "rows that failed"),
     Column("cached_ratio", "Float64", "share of the values with a status that came from the cache; 0 to 1"),
-    Column("match_ratio", "Float64", "share of the cells that equal those fetched past the cache; 0 to 1"),
+    Column(
+        "match_ratio",
+        "Float64",
+        "share of the cells that equal those fetched past the cache; those without an answer do not; 0 to 1",
+    ),
     Column("mismatches", "Int64", "cells that differ from those fetched past the cache"),
     Column("median_client_time_seconds", "Float64", "half of the calls took at most this", "s"),
     Column("median_server_time_seconds", "Float64", "the same inside the server, as it reports", "s"),

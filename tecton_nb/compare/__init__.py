@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
-from .compared import CompareOptions, compare_features, compare_sides
+from .compared import CompareOptions, check_options, compare_features, compare_sides
 from .comparison import Comparison
-from .sides import FeatureTable, Side
+from .sides import FeatureTable, Side, side_of
 from .why import CAUSES
 
-__all__ = ["CAUSES", "CompareOptions", "Comparison", "FeatureTable", "Side", "compare_features", "compare_sides"]
+__all__ = [
+    "CAUSES",
+    "CompareOptions",
+    "Comparison",
+    "FeatureTable",
+    "Side",
+    "check_options",
+    "compare_features",
+    "compare_sides",
+    "side_of",
+]

@@ -14,6 +14,8 @@ from .tolerance import Tolerance
 from .vectors import NESTED, NULL, Bools, Rows, Vector, is_comparable
 
 Codes = npt.NDArray[np.uint8]
+# Any number of statuses: a file may hold what text it likes.
+StatusCodes = npt.NDArray[np.int32]
 CODES = {verdict: code for code, verdict in enumerate(columns.VERDICTS)}
 _EQUAL, _NO_ANSWER = CODES[columns.EQUAL], CODES[columns.NO_ANSWER]
 # From this code on a cell is a mismatch.
@@ -53,11 +55,14 @@ def compare_vectors(left: Vector, right: Vector, tolerance: Tolerance, suspects:
     return _judged(suspects, left.take(suspects), right.take(suspects), tolerance)
 
 
-def with_statuses(cells: Cells, left: Codes, right: Codes, both_null: Bools) -> Cells:
-    """Return the verdicts with the serving statuses taken into account; statuses are codes of `status_codes`."""
+def with_statuses(cells: Cells, left: StatusCodes, right: StatusCodes, both_null: Bools) -> Cells:
+    """Return the verdicts with the serving statuses taken into account; statuses are codes of `status_codes`.
+
+    A null whose side failed, timed out or was not fetched is no value: beside a null of unknown status it says nothing.
+    """
     dense = cells.dense(len(left))
     dense[(left != right) & (left != _UNKNOWN) & (right != _UNKNOWN)] = CODES[columns.STATUS_DIFFERS]
-    silent = (left == right) & np.isin(left, _SILENT) & both_null
+    silent = (np.isin(left, _SILENT) | np.isin(right, _SILENT)) & both_null
     dense[silent & (dense == _EQUAL)] = _NO_ANSWER
     rows = np.flatnonzero(dense)
     return Cells(rows, dense[rows])
@@ -69,7 +74,7 @@ _STATUSES = (columns.PRESENT, columns.MISSING_DATA, *columns.NO_ANSWER_STATUSES)
 _SILENT = [code for code, status in enumerate(_STATUSES, 1) if status in columns.NO_ANSWER_STATUSES]
 
 
-def status_codes(left: pa.Array, right: pa.Array) -> tuple[Codes, Codes]:
+def status_codes(left: pa.Array, right: pa.Array) -> tuple[StatusCodes, StatusCodes]:
     """Return statuses as small numbers, the same for the same status; cached or not makes no difference."""
     known = {status: code for code, status in enumerate(_STATUSES, 1)}
     return _status_codes(left, known), _status_codes(right, known)
@@ -80,11 +85,11 @@ def plain_status(status: str) -> str:
     return columns.STATUS_SPELLINGS.get(status, status).removeprefix(columns.CACHED_PREFIX)
 
 
-def _status_codes(statuses: pa.Array, known: dict[str, int]) -> Codes:
+def _status_codes(statuses: pa.Array, known: dict[str, int]) -> StatusCodes:
     encoded = statuses.dictionary_encode()
     by_index = [known.setdefault(plain_status(text), len(known) + 1) for text in encoded.dictionary.to_pylist()]
-    lookup = np.array([*by_index, _UNKNOWN], dtype=np.uint8)
-    found: Codes = lookup[encoded.indices.fill_null(len(by_index)).to_numpy(zero_copy_only=False)]
+    lookup = np.array([*by_index, _UNKNOWN], dtype=np.int32)
+    found: StatusCodes = lookup[encoded.indices.fill_null(len(by_index)).to_numpy(zero_copy_only=False)]
     return found
 
 

@@ -94,8 +94,7 @@ def compare_sides(
     """
     joined = join(left.values, right.values, on)
     every = _feature_names(left, right, key_columns(on))
-    bounds = tolerances(rtol, atol, per_feature, every)
-    names = _without(every, ignore)
+    bounds, names = check_options(every, rtol=rtol, atol=atol, per_feature=per_feature, ignore=ignore)
     pairs = {name: FeaturePair(name, left, right, joined) for name in names}
     known = suspects_by_feature(left.values, right.values) if joined.left is None else None
     cells = {
@@ -104,6 +103,25 @@ def compare_sides(
         if pair.is_common
     }
     return Comparison(left, right, joined, pairs, cells, segments)
+
+
+def check_options(
+    features: Iterable[str],
+    *,
+    rtol: float = 0.0,
+    atol: Atol = 0.0,
+    per_feature: PerFeature | None = None,
+    ignore: str | Iterable[str] | None = None,
+) -> tuple[dict[str, Tolerance], list[str]]:
+    """Return the tolerance of every feature and the names of those to compare.
+
+    Raises
+    ------
+    InputError
+        If a tolerance is none, or a name is none of the features.
+    """
+    every = list(features)
+    return tolerances(rtol, atol, per_feature, every), _without(every, ignore)
 
 
 def _feature_names(left: Side, right: Side, keys: list[str]) -> list[str]:

@@ -66,8 +66,8 @@ class Comparison:
     def equal(self) -> bool:
         """Whether every cell of either side was compared and none differs by more than the tolerance.
 
-        Cells that neither side has an answer for (failed, timed out, not fetched) are not equal: nothing is known of
-        them. A row or a feature on one side only is a difference.
+        Cells that neither side has an answer for (failed, timed out, not fetched; beside a null without a status too)
+        are not equal: nothing is known of them. A row or a feature on one side only is a difference.
         """
         one_sided_rows = len(self._join.left_only) + len(self._join.right_only)
         return not one_sided_rows and not self.mismatch_count and not self.total(columns.NO_ANSWER)
@@ -82,6 +82,11 @@ class Comparison:
         """Names of the features that differ, those with the most mismatches first."""
         found = {name: mismatches_of(counts) for name, counts in self.counts.items()}
         return sorted((name for name, count in found.items() if count), key=lambda name: -found[name])
+
+    @property
+    def match_ratio(self) -> float | None:
+        """Share of all cells that are equal or within tolerance, 0 to 1; `None` without cells."""
+        return match_ratio({verdict: self.total(verdict) for verdict in columns.VERDICTS})
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -197,7 +202,7 @@ class Comparison:
         if any(rows):
             said.append(f"{rows[0]:,} rows are only on the left and {rows[1]:,} only on the right")
         if unknown := self.total(columns.NO_ANSWER):
-            said.append(f"{unknown:,} cells have no answer on either side")
+            said.append(f"{unknown:,} cells have no answer")
         worst = [f"  {quoted(name)}: {self._worst(name)}" for name in self.differing[:_NAMED]]
         more = [f"  and {len(self.differing) - _NAMED:,} more"] if len(self.differing) > _NAMED else []
         return "\n".join(["The two sides are not equal: " + "; ".join(said) + ".", *worst, *more])

@@ -94,5 +94,11 @@ def _plain(value: Any) -> Any:
     if isinstance(value, float | np.floating):
         return float(value) if math.isfinite(value) else _SPECIAL[str(float(value))]
     if isinstance(value, list | dict | tuple):
-        return json.dumps(value, default=str, ensure_ascii=False)
+        return json.dumps(_with_text_keys(value), default=str, ensure_ascii=False)
     return value.isoformat() if isinstance(value, pd.Timestamp) else str(value)
+
+
+def _with_text_keys(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key if isinstance(key, str) else str(key): _with_text_keys(item) for key, item in value.items()}
+    return [_with_text_keys(item) for item in value] if isinstance(value, list | tuple) else value

@@ -84,8 +84,10 @@ def join(left: pd.DataFrame, right: pd.DataFrame, on: On) -> Join:
             f"The left side is indexed by {one.nlevels} columns and the right by {other.nlevels}. "
             "Name key columns of both with on=[...]."
         )
+    if isinstance(other, pd.MultiIndex) and _is_reordered(one, other):
+        other = other.reorder_levels(one.names)
     nothing = np.empty(0, dtype=np.intp)
-    if one.is_unique and one.equals(other):
+    if one.is_unique and _same_kinds(one, other) and one.equals(other):
         return Join(one, other, None, None, nothing, nothing)
     left_codes, right_codes = _codes(one, other)
     size = int(max(left_codes.max(initial=-1), right_codes.max(initial=-1))) + 1
@@ -104,6 +106,19 @@ def join(left: pd.DataFrame, right: pd.DataFrame, on: On) -> Join:
         np.flatnonzero(found < 0),
         np.flatnonzero(~is_matched),
     )
+
+
+def _is_reordered(one: pd.Index, other: pd.Index) -> bool:
+    """Whether the levels of both have the same names in another order."""
+    names, others = list(one.names), list(other.names)
+    are_unique = len(set(names)) == len(names) == len(set(others))
+    return names != others and are_unique and None not in names and set(names) == set(others)
+
+
+def _same_kinds(one: pd.Index, other: pd.Index) -> bool:
+    # pandas takes 2**53 + 1 for equal to the float 2.0**53.
+    dtypes = ([index.get_level_values(level).dtype for level in range(one.nlevels)] for index in (one, other))
+    return all(a.kind == b.kind for a, b in zip(*dtypes, strict=True))
 
 
 def key_columns(on: On) -> list[str]:

@@ -82,7 +82,11 @@ def _same(one: object, other: object) -> bool:
     # 1, 1.0 and True are three values; a NaN is the same as any other.
     if type(one) is not type(other):
         return False
-    return bool(one == other) or (one != one and other != other)
+    if isinstance(one, list | tuple) and isinstance(other, list | tuple):
+        return len(one) == len(other) and all(_same(a, b) for a, b in zip(one, other, strict=True))
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one.keys() == other.keys() and all(_same(value, other[key]) for key, value in one.items())
+    return bool(one == other) or bool(one != one and other != other)
 
 
 def _nested(left: pa.Array, right: pa.Array, tolerance: Tolerance) -> tuple[Bools, Bools]:

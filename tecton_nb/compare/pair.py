@@ -50,11 +50,18 @@ class FeaturePair:
         )
 
     def statuses(self) -> tuple[pa.Array, pa.Array] | None:
-        """Return the serving statuses over the joined rows as Arrow text; `None` unless both sides have them."""
-        found = _column(self.left.statuses, self.name), _column(self.right.statuses, self.name)
-        if found[0] is None or found[1] is None:
+        """Return the serving statuses over the joined rows as Arrow text, null where a side has none.
+
+        `None` if neither side has any.
+        """
+        left, right = _column(self.left.statuses, self.name), _column(self.right.statuses, self.name)
+        if left is None and right is None:
             return None
-        return _texts(found[0], self.join.left), _texts(found[1], self.join.right)
+        unknown = _no_texts(self.join.count)
+        return (
+            unknown if left is None else _texts(left, self.join.left),
+            unknown if right is None else _texts(right, self.join.right),
+        )
 
     def left_at(self, rows: Rows) -> Vector:
         """Return the left's values at rows numbered as in ``join.labels``, null where it has none."""

@@ -36,7 +36,7 @@ class Verdict:
             return "equal"
         if self.differing:
             return f"{len(self.differing):,} of {len(self.counts):,} features differ"
-        return "different rows" if any(self.rows[1:]) else "not equal: some cells have no answer on either side"
+        return "different rows" if any(self.rows[1:]) else "not equal: some cells have no answer"
 
     def total(self, verdict: str) -> int:
         """Return how many cells have this verdict."""

@@ -31,6 +31,8 @@ class FeatureTable(Protocol):
         """Return the effective time of each value; NaT where there is none."""
 
 
+_MANIFEST = "_manifest.json"
+
 Source: TypeAlias = "FeatureTable | pd.DataFrame | str | os.PathLike[str]"
 
 
@@ -49,7 +51,8 @@ def side_of(source: Source, where: str) -> Side:
     Raises
     ------
     InputError
-        If it is none of them, the file is no parquet, or two columns have one name. `where` names the side.
+        If it is none of them, the path is a recorded batch's folder, the file is no parquet, or two columns have one
+        name. `where` names the side.
     OSError
         If the file cannot be read.
     """
@@ -75,6 +78,12 @@ def _read(source: Source, where: str) -> Side:
 
 
 def _read_parquet(path: Path, where: str) -> pd.DataFrame:
+    if (path / _MANIFEST).exists():
+        # Its values alone would do without their statuses, and take a row that failed for null.
+        raise InputError(
+            f"Cannot compare the {where} side: {quoted(path, 200)} is the folder of a recorded batch. "
+            f"Pass FeatureBatch.load({quoted(path, 200)}), which has its statuses and effective times too."
+        )
     # Arrow-backed columns keep null apart from NaN and int64 exact, whoever wrote the file.
     try:
         frame: pd.DataFrame = pq.read_table(path).to_pandas(types_mapper=pd.ArrowDtype)

@@ -6,7 +6,7 @@ Kinds are what values can be compared by: an int64 and an Int64 column are both 
 from __future__ import annotations
 
 import datetime
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -34,6 +34,7 @@ _BY_INFERENCE = {
     "timedelta64": DURATION,
     "empty": NULL,
 }
+_EXACT = 2**53
 _TICKS = {"s": 10**9, "ms": 10**6, "us": 10**3, "ns": 1}
 
 
@@ -115,7 +116,7 @@ def vector_of(column: pd.Series) -> Vector:
     """Return a column as a vector."""
     dtype = column.dtype
     if isinstance(dtype, pd.CategoricalDtype):
-        return vector_of(column.astype(dtype.categories.dtype))
+        return _of_categories(column.array)
     if isinstance(dtype, pd.SparseDtype):
         return vector_of(column.astype(dtype.subtype))
     if isinstance(dtype, pd.ArrowDtype | pd.StringDtype):
@@ -216,6 +217,15 @@ def _numbers(column: pd.Series) -> Vector:
     return Vector(kind, column.to_numpy(dtype=numpy_dtype, na_value=numpy_dtype.type(0)), mask)
 
 
+def _of_categories(values: Any) -> Vector:
+    # Not by the dtype of the categories: that of whole numbers has no null.
+    is_null = values.codes < 0
+    if is_null.all():
+        return vector_of_arrow(pa.nulls(len(values)))
+    found = vector_of(pd.Series(values.categories)).take(np.maximum(values.codes, 0).astype(np.intp))
+    return replace(found, is_null=found.nulls | is_null) if is_null.any() else found
+
+
 def _moments(column: pd.Series) -> Vector:
     array: Any = column.array
     mask = np.asarray(column.isna())
@@ -241,6 +251,9 @@ def _in_nanoseconds(vector: Vector) -> Vector:
 
 def _of_objects(column: pd.Series) -> Vector:
     kind = _BY_INFERENCE.get(pd.api.types.infer_dtype(column, skipna=True), OBJECT)
+    if kind == FLOAT and any(isinstance(value, int) and abs(value) >= _EXACT for value in column.array):
+        # Whole numbers among floats that no float tells from their neighbours.
+        kind = OBJECT
     # NaN among texts, times and the like is how pandas of old says null; among numbers it is a number.
     nulls = _null_objects(column, nan_is_null=kind not in {FLOAT, INTEGER, OBJECT})
     plain = [None if gap else value for gap, value in zip(nulls, column.array, strict=True)]
@@ -249,7 +262,7 @@ def _of_objects(column: pd.Series) -> Vector:
     try:
         return vector_of_arrow(_arrow_of(plain, kind))
     except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, OverflowError, ValueError):
-        return _as_they_are(plain, nulls)
+        return _as_they_are([_plain_nested(value) for value in plain], nulls)
 
 
 def _arrow_of(plain: list[Any], kind: str) -> pa.Array:
@@ -270,6 +283,9 @@ def _utc(value: Any) -> pd.Timestamp:
 
 def _plain_nested(value: Any) -> Any:
     """Return arrays within as lists, which is how pandas reads lists from parquet."""
+    if isinstance(value, np.ndarray) and value.dtype.kind in _BY_NUMPY_KIND:
+        # Numbers as Python has them, so that an array and a list are alike.
+        return value.tolist()
     if isinstance(value, np.ndarray | list):
         return [_plain_nested(item) for item in value]
     if isinstance(value, dict):

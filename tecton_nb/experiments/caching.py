@@ -11,14 +11,16 @@ import pandas as pd
 from .. import columns
 from ..batch.plan import Rows
 from ..client.service import FeatureService
-from ..compare import CompareOptions, Comparison, compare_features
+from ..compare import CompareOptions, Comparison, check_options, compare_sides, side_of
 from ..reprs import Card, Section, human_percent, human_seconds, mimebundle
-from .sides import Asked, Fetched, abba, check_columns, fetch_by_turns
+from .noise import noise_of
+from .options import ignored
+from .sides import Asked, Fetched, abba, check_columns, check_labels, feature_names, fetch_by_turns
 
 # Read, write. What does not write comes first: it sees the cache as it was found.
 _WITHOUT_WRITING, _WRITING = ((True, False), (False, False)), ((True, True), (False, True))
 _COMBINATIONS = (*_WITHOUT_WRITING, *_WRITING)
-PAST_THE_CACHE = (False, False)
+PAST_THE_CACHE, NOT_READ = (False, False), (False, True)
 
 
 @dataclass(frozen=True)
@@ -30,8 +32,11 @@ class CacheExperiment:
     service
         Name of the service.
     comparisons
-        What each combination answered against what is behind the cache, by (read, write); the cached side is the
-        left.
+        What each combination answered against what is behind the cache (fetched neither read nor written), by (read,
+        write); the cached side is the left. Without the features that are noise.
+    noise
+        Features that differ between the two combinations that do not read the cache, and not in clearly fewer cells
+        than with it: clocks, random numbers, values that change meanwhile. The cache has no part in them.
     fetched
         The answers, by (read, write).
     """
@@ -39,6 +44,7 @@ class CacheExperiment:
     service: str
     comparisons: Mapping[tuple[bool, bool], Comparison]
     fetched: Mapping[tuple[bool, bool], Fetched]
+    noise: tuple[str, ...] = ()
 
     def summary(self) -> pd.DataFrame:
         """Return one row per combination; see ``columns.CACHE_EXPERIMENT``."""
@@ -46,16 +52,15 @@ class CacheExperiment:
         return pd.DataFrame(rows).astype(columns.by_name(columns.CACHE_EXPERIMENT))
 
     def _row(self, combination: tuple[bool, bool]) -> dict[str, Any]:
-        fetched, comparison = self.fetched[combination], self.comparisons.get(combination)
-        calls, cells = fetched.calls(), fetched.values.size
-        mismatches = comparison.mismatch_count if comparison else 0
+        fetched, comparison = self.fetched[combination], self.comparisons[combination]
+        calls = fetched.calls()
         values = (
             *combination,
             len(fetched.values),
             len(fetched.errors()),
             cached_ratio(fetched.statuses()),
-            1 - mismatches / cells if cells else None,
-            mismatches,
+            comparison.match_ratio,
+            comparison.mismatch_count,
             calls["client_time_seconds"].median(),
             calls["server_time_seconds"].median(),
         )
@@ -67,7 +72,8 @@ class CacheExperiment:
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:  # noqa: ARG002
         rows = tuple(_words(row) for row in self.summary().to_dict("records"))
         head = ("cache", "and", "from the cache", "equal the store", "mismatches", "median time")
-        return mimebundle(Card("CacheExperiment", self.service, (), (Section("Combinations", head, rows),)))
+        facts = (("noise", ", ".join(self.noise)),) if self.noise else ()
+        return mimebundle(Card("CacheExperiment", self.service, facts, (Section("Combinations", head, rows),)))
 
 
 def compare_caching(service: FeatureService, rows: Rows, **options: Unpack[CompareOptions]) -> CacheExperiment:
@@ -89,14 +95,27 @@ def compare_caching(service: FeatureService, rows: Rows, **options: Unpack[Compa
     Raises
     ------
     InputError
-        If a key is missing or a column is unknown.
+        If a key is missing, a column is unknown, a label of the rows stands twice, or an option is none.
     """
+    options["ignore"] = ignored(options)  # looked at more than once
     check_columns([Asked(service)], rows)
+    check_labels(rows)
+    check_options(feature_names(Asked(service)), **options)
     fetched = _fetch(service, rows, _WITHOUT_WRITING) | _fetch(service, rows, _WRITING)
     behind = fetched[PAST_THE_CACHE]
-    others = {combination: answer for combination, answer in fetched.items() if combination != PAST_THE_CACHE}
-    comparisons = {combination: compare_features(answer, behind, **options) for combination, answer in others.items()}
-    return CacheExperiment(service.name, comparisons, fetched)
+    comparisons = _compared(fetched, options)
+    again = comparisons[NOT_READ]
+    noisy = set.intersection(*(set(noise_of([again], comparisons[c])) for c in _COMBINATIONS if c[0]))
+    if noisy:
+        comparisons = _compared(fetched, {**options, "ignore": {*ignored(options), *noisy}})
+    return CacheExperiment(service.name, comparisons, fetched, tuple(n for n in behind.values.columns if n in noisy))
+
+
+def _compared(
+    fetched: Mapping[tuple[bool, bool], Fetched], options: CompareOptions
+) -> dict[tuple[bool, bool], Comparison]:
+    sides = {combination: side_of(answer, "cached") for combination, answer in fetched.items()}
+    return {combination: compare_sides(side, sides[PAST_THE_CACHE], **options) for combination, side in sides.items()}
 
 
 def _words(row: Mapping[Any, Any]) -> tuple[object, ...]:

@@ -21,6 +21,7 @@ Rows: TypeAlias = npt.NDArray[np.intp]
 
 _EXACT = 2**53
 _NOT_THERE = -1
+_NULLABLE: dict[str, Any] = {"i": "Int64", "u": "UInt64", "b": "boolean"}
 
 
 @dataclass(frozen=True)
@@ -62,16 +63,16 @@ class History:
         typed = {name: _like_online(offline[name], dtype) for name, dtype in dtypes.items()}
         return cls(pd.DataFrame(typed).reset_index(drop=True), places)
 
-    def side_at(self, keys: pd.DataFrame, online: Side) -> Side:
+    def side_at(self, keys: pd.DataFrame, online: Side, until: pd.Timestamp) -> Side:
         """Return the offline values for the rows of `online`, each at the effective time of the value served.
 
-        A null without an effective time is looked up in the newest row of its keys; the time is then since when
-        offline has had that value. Where the offline frame has no row the status is NOT_FETCHED, or that of the null;
-        else that of the value served.
+        A null without an effective time is looked up in the newest row of its keys that is not after `until` (NaT:
+        the newest of all); the time is then since when offline has had that value. Where the offline frame has no row
+        the status is NOT_FETCHED, or that of the null; else that of the value served.
         """
         assert online.effective_times is not None  # noqa: S101  # made with them
         assert online.statuses is not None  # noqa: S101
-        newest = self._newest_rows(keys)
+        newest = self._newest_rows(keys, until)
         is_timeless = {
             name: (online.effective_times[name].isna() & online.values[name].isna()).to_numpy()
             for name in self.values.columns
@@ -80,7 +81,7 @@ class History:
             name: np.where(is_null, newest, self._rows_at(keys, online.effective_times[name]))
             for name, is_null in is_timeless.items()
         }
-        values = {name: self.values[name].reindex(at).set_axis(online.values.index) for name, at in rows.items()}
+        values = {name: _at(self.values[name], at).set_axis(online.values.index) for name, at in rows.items()}
         statuses = {
             # A null of which offline knows nothing either is the same on both sides.
             name: online.statuses[name].mask((at == _NOT_THERE) & ~is_timeless[name], columns.NOT_FETCHED)
@@ -109,26 +110,27 @@ class History:
         """Return the first row of those up to the newest one of its key that all have the same value."""
         key, column = self.places[newest][:-1], self.values[feature]
         rows = self._rows_by_key[_hashable(key)]
+        rows = rows[self._nanoseconds[rows] <= self._nanoseconds[newest]]
         older = rows[np.argsort(-self._nanoseconds[rows], kind="stable")]
         same = takewhile(lambda row: _equal(column.iloc[row], column.iloc[newest], 0.0), older)
         return int(list(same)[-1:][0]) if _is_there(column.iloc[newest]) else newest
 
-    def _newest_rows(self, keys: pd.DataFrame) -> Rows:
+    def _newest_rows(self, keys: pd.DataFrame, until: pd.Timestamp) -> Rows:
         times = self._nanoseconds
-        newest = {key: int(rows[np.argmax(times[rows])]) for key, rows in self._rows_by_key.items()}
+        is_past = np.ones(len(times), dtype=bool) if pd.isna(until) else times <= until.value
+        past = {key: rows[is_past[rows]] for key, rows in self._rows_by_key.items()}
+        newest = {key: int(rows[np.argmax(times[rows])]) for key, rows in past.items() if len(rows)}
         levels = [_plain(keys[key]) for key in keys.columns]
         return np.array([newest.get(_hashable(key), _NOT_THERE) for key in zip(*levels, strict=True)], dtype=np.intp)
 
     def nearest_same(self, feature: str, key: tuple[Any, ...], value: Any, at: pd.Timestamp, rtol: float) -> Any:
         """Return the time nearest to `at`, but not `at`, at which the key had this value; NaT if there is none."""
-        rows = self._rows_by_key.get(_hashable(key), np.empty(0, dtype=np.intp))
-        times = self.places.get_level_values(-1)[rows]
-        same = [
-            t for t, v in zip(times, self.values[feature].iloc[rows], strict=True) if t != at and _equal(v, value, rtol)
-        ]
-        if not same or pd.isna(at):
+        if pd.isna(at):
             return pd.NaT
-        return min(same, key=lambda time: abs(time - at))
+        rows = self._rows_by_key.get(_hashable(key), np.empty(0, dtype=np.intp))
+        times, values = self._nanoseconds[rows].tolist(), self.values[feature].iloc[rows]
+        same = [t for t, v in zip(times, values, strict=True) if t != at.value and _equal(v, value, rtol)]
+        return pd.Timestamp(min(same, key=lambda time: abs(time - at.value)), tz="UTC") if same else pd.NaT
 
     @cached_property
     def _nanoseconds(self) -> npt.NDArray[np.int64]:
@@ -145,8 +147,20 @@ class History:
         return {key: np.array(rows) for key, rows in found.items()}
 
 
+def _at(column: pd.Series, rows: Rows) -> pd.Series:
+    """Return the values of these rows, null where there is none."""
+    if column.dtype != object:
+        return column.reindex(rows)
+    # pandas would put NaN, which among numbers is a value.
+    values = column.to_numpy()
+    return pd.Series([values[row] if row != _NOT_THERE else None for row in rows], dtype=object)
+
+
 def _like_online(column: pd.Series, dtype: Any) -> pd.Series:
     """Return an offline column as the online dtype has it, where nothing is lost by that."""
+    if isinstance(column.dtype, np.dtype) and column.dtype.kind in _NULLABLE:
+        # In numpy's own a row that is missing would make floats of whole numbers, and objects of booleans.
+        return column.astype(_NULLABLE[column.dtype.kind])
     if isinstance(column.dtype, np.dtype) and column.dtype.kind == "f":
         gaps = column.isna().to_numpy()
         if dtype == "Int64" and _is_whole(column.to_numpy()[~gaps]):
@@ -188,5 +202,7 @@ def _equal(one: Any, other: Any, rtol: float) -> bool:
     if isinstance(one, list | dict | np.ndarray):
         return bool((one if isinstance(one, dict) else list(one)) == other)
     if isinstance(one, float | np.floating):
+        if not isinstance(other, float | int | np.number):
+            return False
         return math.isclose(one, other, rel_tol=rtol) or (math.isnan(one) and math.isnan(other))
-    return bool(one == other)
+    return bool(np.all(one == other))

@@ -16,10 +16,11 @@ import pandas as pd
 
 from .. import columns
 from ..batch.result import FeatureBatch
-from ..compare import CompareOptions, Comparison, FeatureTable, Side, compare_sides
+from ..compare import CompareOptions, Comparison, FeatureTable, Side, compare_sides, side_of
 from ..exceptions import InputError, did_you_mean, listed, quoted
 from ..reprs import Card, Section, mimebundle
 from .history import History
+from .options import options_for
 
 Keys: TypeAlias = "pd.DataFrame | str | Sequence[str]"
 
@@ -45,7 +46,7 @@ class OfflineComparison:
     comparison
         Online (left) against offline (right). Where the offline frame has no row the right's status is NOT_FETCHED.
     without_time
-        Features that carry no effective time, such as realtime ones: nothing offline to compare them with.
+        Features that have values but no effective time, such as realtime ones: nothing offline to compare them with.
     not_offline
         Features that the offline frame lacks.
     """
@@ -130,15 +131,18 @@ def compare_with_offline(
         effective times of its rows.
     """
     _refuse_shared_times(batch)
-    side, frame = Side(batch.to_pandas(), batch.statuses(), batch.effective_times()), _key_frame(batch, keys)
+    side, frame = side_of(batch, "online"), _key_frame(batch, keys)
     times = batch.effective_times()
-    with_time = [name for name in side.values.columns if times[name].notna().any()]
+    # Without a value and without a time it was never served: offline may have it.
+    with_time = [n for n in side.values.columns if times[n].notna().any() or side.values[n].isna().all()]
     compared = [name for name in with_time if name in offline.columns]
     if not compared:
         raise InputError(_nothing_to_compare(list(side.values.columns), with_time, offline))
     history = History.of(offline, list(frame.columns), time, {name: side.values[name].dtype for name in compared})
     online = Side(*(part[compared] for part in (side.values, batch.statuses(), times)))
-    comparison = compare_sides(online, history.side_at(frame, online), **_known(options, compared), segments=frame)
+    comparison = compare_sides(
+        online, history.side_at(frame, online, _served_until(batch)), **options_for(options, compared), segments=frame
+    )
     return OfflineComparison(
         comparison,
         tuple(name for name in side.values.columns if name not in with_time),
@@ -171,6 +175,12 @@ def _refuse_shared_times(batch: FeatureTable) -> None:
         )
 
 
+def _served_until(batch: FeatureTable) -> pd.Timestamp:
+    """Return the time up to which offline rows were there to be served; NaT if nothing tells."""
+    times = batch.calls()[["started_at"]] if isinstance(batch, FeatureBatch) else batch.effective_times()
+    return pd.Timestamp(times.max().max())
+
+
 def _nothing_to_compare(features: list[str], with_time: list[str], offline: pd.DataFrame) -> str:
     if not with_time:
         return (
@@ -181,18 +191,6 @@ def _nothing_to_compare(features: list[str], with_time: list[str], offline: pd.D
         f"The offline frame has none of the features {listed(with_time)}. Columns found: {listed(offline.columns)}."
         f"{did_you_mean(with_time[0], offline.columns)}"
     )
-
-
-def _known(options: CompareOptions, compared: list[str]) -> CompareOptions:
-    """Return the options without the names of features that take no part."""
-    ignore = options.get("ignore") or ()
-    own = options.get("per_feature") or {}
-    kept: CompareOptions = {
-        **options,
-        "ignore": [name for name in ([ignore] if isinstance(ignore, str) else ignore) if name in compared],
-        "per_feature": {name: bounds for name, bounds in own.items() if name in compared},
-    }
-    return kept
 
 
 def _skew(comparison: Comparison, history: History, keys: pd.DataFrame, rtol: float) -> pd.DataFrame:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -10,14 +9,25 @@ from typing import TypeAlias, Unpack
 
 import pandas as pd
 
-from .. import columns
 from ..batch.plan import Rows
 from ..batch.result import FeatureBatch
 from ..client.service import FeatureService
-from ..compare import CompareOptions, Comparison, Side, compare_sides
+from ..compare import CompareOptions, Comparison, Side, check_options, compare_sides, side_of
 from ..exceptions import InputError, quoted
 from ..reprs import Card, Section, mimebundle
-from .sides import Asked, Fetched, abba, blocks_of, check_columns, check_recorded, fetch_by_turns
+from .noise import noise_of
+from .options import ignored, options_for
+from .sides import (
+    Asked,
+    Fetched,
+    abba,
+    blocks_of,
+    check_columns,
+    check_labels,
+    check_recorded,
+    feature_names,
+    fetch_by_turns,
+)
 
 Source: TypeAlias = "FeatureService | Asked | FeatureBatch"
 
@@ -29,10 +39,11 @@ class ServiceComparison:
     Attributes
     ----------
     comparison
-        Left against right, without the features that are noise.
+        Left against right, without the features that are noise: it may be equal where these are not.
     noise
         Features that differ with themselves when the same side is fetched again: clocks, random numbers, values
-        that change meanwhile. Nothing can be said of them.
+        that change meanwhile. Nothing can be said of them. A feature in which the two sides differ in clearly more
+        cells than one side with itself is no noise.
     baselines
         One side against itself: the comparisons that told the noise.
     left, right
@@ -53,10 +64,12 @@ class ServiceComparison:
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:  # noqa: ARG002
         card = self.comparison.card()
         noise = tuple(self._noisy_cells.items())
+        is_equal = self.comparison.equal and noise
+        verdict = f"equal but for {len(noise):,} noisy {_features(len(noise))}" if is_equal else card.subtitle
         section = [Section("Noise: differs with itself", ("feature", "cells differing in the baseline"), noise)]
-        said = "not tried" if not self.baselines else f"{len(self.noise):,} features"
+        said = "not tried" if not self.baselines else f"{len(noise):,} {_features(len(noise))}"
         facts = (("compared", self.title), *card.facts, ("noise", said))
-        return mimebundle(Card(card.title, card.subtitle, facts, (*card.sections, *(section if noise else []))))
+        return mimebundle(Card(card.title, verdict, facts, (*card.sections, *(section if noise else []))))
 
 
 def compare_services(
@@ -83,7 +96,8 @@ def compare_services(
         As for ``FeatureService.get_features_batch``. Each side is asked with those columns that it takes.
     repeat_baseline
         Fetch the left side (the right one where the left is recorded) twice before, whole: features that differ
-        between any two of its three answers are noise and left out of the comparison. Costs two fetches more.
+        between its three answers, and not in clearly fewer cells than between the sides, are noise and left out of
+        the comparison. Costs two fetches more.
     **options
         ``rtol``, ``atol``, ``per_feature`` and ``ignore`` of ``compare_features``.
 
@@ -96,20 +110,24 @@ def compare_services(
     Raises
     ------
     InputError
-        If a key is missing, a column is none that a side takes, or a recorded side has other rows.
+        If a key is missing, a column is none that a side takes, a recorded side has other rows, a label of the rows
+        stands twice, or an option of the comparison is none. Told before anything is fetched, but missing keys.
     """
+    # Looked at more than once.
+    options["ignore"] = ignored(options)
     one, other = _asked(left, "left"), _asked(right, "right")
     live = [side for side in (one, other) if isinstance(side, Asked)]
-    if live:
-        check_columns(live, rows)
+    _check(one, other, rows, options)
     repeats = [_fetch(live[0], rows) for _ in range(2)] if repeat_baseline and live else []
     fetched = _by_turns(one, other, rows)
     again = fetched[0] if isinstance(one, Asked) else fetched[1]
     baselines = _baselines([*repeats, again], options) if repeats else ()
-    noisy = _noisy_cells(baselines)
-    noise = tuple(noisy)
-    comparison = _without(noise, fetched, rows, options)
-    return ServiceComparison(comparison, noise, baselines, *fetched, f"{_name(one)} against {_name(other)}", noisy)
+    comparison = _without((), fetched, rows, options)
+    noisy = noise_of(baselines, comparison)
+    if noisy:
+        comparison = _without(noisy, fetched, rows, options)
+    title = f"{_name(one)} against {_name(other)}"
+    return ServiceComparison(comparison, tuple(noisy), baselines, *fetched, title, noisy)
 
 
 def _asked(source: Source, where: str) -> Asked | FeatureBatch:
@@ -123,6 +141,19 @@ def _asked(source: Source, where: str) -> Asked | FeatureBatch:
     )
 
 
+def _check(left: Asked | FeatureBatch, right: Asked | FeatureBatch, rows: Rows, options: CompareOptions) -> None:
+    """Raise an InputError for whatever can be known to be wrong before anything is fetched."""
+    live = [side for side in (left, right) if isinstance(side, Asked)]
+    if live:
+        check_columns(live, rows)
+    check_labels(rows)
+    for side, where in ((left, "left"), (right, "right")):
+        if isinstance(side, FeatureBatch):
+            check_recorded(side, rows, where)
+    names = (name for side in (left, right) for name in feature_names(side))
+    check_options(dict.fromkeys(names), **options)
+
+
 def _fetch(side: Asked, rows: Rows) -> Fetched:
     return fetch_by_turns([side], rows, lambda _: (0,))[0]
 
@@ -130,9 +161,6 @@ def _fetch(side: Asked, rows: Rows) -> Fetched:
 def _by_turns(
     left: Asked | FeatureBatch, right: Asked | FeatureBatch, rows: Rows
 ) -> tuple[FeatureBatch | Fetched, FeatureBatch | Fetched]:
-    for side, where in ((left, "left"), (right, "right")):
-        if isinstance(side, FeatureBatch):
-            check_recorded(side, rows, where)
     if isinstance(left, Asked) and isinstance(right, Asked):
         one, other = fetch_by_turns([left, right], rows, abba)
         return one, other
@@ -143,21 +171,10 @@ def _by_turns(
 
 
 def _baselines(answers: list[FeatureBatch | Fetched], options: CompareOptions) -> tuple[Comparison, ...]:
-    sides = [_side(answer) for answer in answers]
+    sides = [side_of(answer, "fetched") for answer in answers]
     # What only the other side has may be named in the options too.
-    own = {n: bounds for n, bounds in (options.get("per_feature") or {}).items() if n in sides[0].values.columns}
-    kept: CompareOptions = {"rtol": options.get("rtol", 0.0), "atol": options.get("atol", 0.0), "per_feature": own}
-    return tuple(compare_sides(one, other, **kept) for one, other in pairwise(sides))
-
-
-def _noisy_cells(baselines: tuple[Comparison, ...]) -> dict[str, int]:
-    """Return, by feature, how many cells differ between fetches of one side that both had an answer."""
-    found: Counter[str] = Counter()
-    for baseline in baselines:
-        cells = baseline.mismatches()
-        is_silent = cells[["left_status", "right_status"]].isin(columns.NO_ANSWER_STATUSES).any(axis=1)
-        found.update(cells.loc[~is_silent, "feature"])
-    return dict(found)
+    own = options_for(options, sides[0].values.columns)
+    return tuple(compare_sides(one, other, **own) for one, other in pairwise(sides))
 
 
 def _without(
@@ -166,10 +183,8 @@ def _without(
     rows: Rows,
     options: CompareOptions,
 ) -> Comparison:
-    left, right = (_side(answer) for answer in fetched)
-    ignore = options.get("ignore") or ()
-    left_out = {*([ignore] if isinstance(ignore, str) else ignore), *noise}
-    kept: CompareOptions = {**options, "ignore": left_out}
+    left, right = (side_of(answer, where) for answer, where in zip(fetched, ("left", "right"), strict=True))
+    kept: CompareOptions = {**options, "ignore": {*ignored(options), *noise}}
     return compare_sides(left, right, **kept, segments=_segments(rows, left))
 
 
@@ -180,8 +195,8 @@ def _segments(rows: Rows, left: Side) -> pd.DataFrame | None:
     return frame.set_axis(index, axis=0).loc[left.values.index] if index.is_unique else None
 
 
-def _side(answer: FeatureBatch | Fetched) -> Side:
-    return Side(answer.to_pandas(), answer.statuses(), answer.effective_times())
+def _features(count: int) -> str:
+    return "feature" if count == 1 else "features"
 
 
 def _name(side: Asked | FeatureBatch) -> str:

@@ -11,7 +11,6 @@ from ..batch.plan import Rows
 from ..batch.result import FeatureBatch
 from ..client.core import RequestOptionsLike
 from ..client.service import FeatureService
-from ..compare import Side
 from ..exceptions import InputError, did_you_mean, listed, quoted
 
 # All rows of a block are in flight together, so it takes about as long as one row: turns are as short as with
@@ -70,11 +69,6 @@ class Fetched:
     def errors(self) -> pd.DataFrame:
         """Return one row per failed row; see ``columns.ERRORS``."""
         return self.error_frame
-
-    @property
-    def side(self) -> Side:
-        """The frames as a side of a comparison."""
-        return Side(self.values, self.status_frame, self.times)
 
 
 def abba(turn: int) -> Sequence[int]:
@@ -156,6 +150,23 @@ def check_columns(sides: Iterable[Asked], rows: Rows) -> None:
             f"The rows have {listed(unknown)}, which none of {services} takes. Taken: {listed(taken)}."
             f"{did_you_mean(unknown[0], taken)}"
         )
+
+
+def check_labels(rows: Rows) -> None:
+    """Raise an InputError if two rows have one label: the answers could not be put together."""
+    index, _ = blocks_of(rows)
+    if not index.is_unique:
+        raise InputError(
+            f"The rows have the label {quoted(index[index.duplicated()][0])} more than once, so their answers cannot "
+            "be put together. Use rows.reset_index(drop=True), or index them so that each label stands once."
+        )
+
+
+def feature_names(side: Asked | FeatureBatch) -> list[str]:
+    """Return the names of the features that a side answers with, without fetching any."""
+    if isinstance(side, FeatureBatch):
+        return [str(name) for name in side.to_pandas().columns]
+    return [str(field["name"]) for field in side.service.metadata.feature_values]
 
 
 def check_recorded(batch: FeatureBatch, rows: Rows, where: str) -> None:

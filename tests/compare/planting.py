@@ -80,8 +80,12 @@ MAKERS = {
     "last": lambda v: arrow(v, STRUCT),
     "by_day": lambda v: arrow(v, MAP),
     "visits": lambda v: arrow(v, TIMES),
+    "grade": lambda v: pd.array(v, "string" if any(isinstance(value, str) for value in v) else "Int64"),
+    "rank": lambda v: pd.array(v, "Int64"),
 }
 FEATURES = tuple(MAKERS)
+# The right has it as text, so every cell is planted; and the right has no statuses of it.
+OTHER_KIND, WITHOUT_STATUS = "grade", "rank"
 
 
 def draw(random: np.random.Generator, feature: str) -> Any:
@@ -92,6 +96,8 @@ def draw(random: np.random.Generator, feature: str) -> Any:
     many = [float(x) for x in np.round(random.normal(0, 5, int(random.integers(0, 4))), 3)]
     return {
         "count": whole,
+        "grade": whole,
+        "rank": whole,
         "score": float(random.choice([number, np.inf])) if random.random() < 0.1 else number,
         "ratio": float(np.float32(number)),
         "is_late": bool(random.integers(2)),
@@ -144,13 +150,16 @@ def reordered(feature: str, value: Any) -> Any:
 def planted(seed: int) -> Planted:
     """Return a case: every class of difference is planted in it somewhere, each cell once at most."""
     random = np.random.default_rng(seed)
-    keys = [f"k{i}" for i in range(int(random.integers(20, 50)))]
+    keys = [f"k{i}" for i in range(int(random.integers(16, 32)))]
     left = {name: {key: draw(random, name) if random.random() > 0.1 else None for key in keys} for name in FEATURES}
     for key in keys:
         if left["score"][key] is not None and random.random() < 0.1:
             left["score"][key] = float("nan")
     case = Planted(left, {name: {k: reordered(name, v) for k, v in column.items()} for name, column in left.items()})
-    cells = [(key, name) for name in FEATURES for key in keys]
+    for key in keys:
+        _plant_other_kind(case, random, key)
+        _plant_without_status(case, random, key)
+    cells = [(key, name) for name in FEATURES for key in keys if name not in {OTHER_KIND, WITHOUT_STATUS}]
     for place in random.permutation(len(cells))[: len(cells) // 4]:
         _plant(case, random, *cells[place])
     for key in random.permutation(keys)[:4]:
@@ -187,6 +196,27 @@ def _plant(case: Planted, random: np.random.Generator, key: str, name: str) -> N
         case.truth[key, name] = columns.DIFFERENT_VALUE
 
 
+def _plant_other_kind(case: Planted, random: np.random.Generator, key: str) -> None:
+    value = case.left[OTHER_KIND][key]
+    case.right[OTHER_KIND][key] = None if value is None or random.random() < 0.1 else str(value)
+    if value is not None:
+        is_null = case.right[OTHER_KIND][key] is None
+        case.truth[key, OTHER_KIND] = columns.NULL_AGAINST_VALUE if is_null else columns.DTYPE_DIFFERS
+
+
+def _plant_without_status(case: Planted, random: np.random.Generator, key: str) -> None:
+    if random.random() < 0.3:
+        case.left_statuses[key, WITHOUT_STATUS] = str(random.choice([columns.FAILED, "TIME_OUT", "MISSING_DATA"]))
+        case.left[WITHOUT_STATUS][key] = None
+        if random.random() < 0.5:
+            case.right[WITHOUT_STATUS][key] = None
+        is_silent = case.left_statuses[key, WITHOUT_STATUS] != "MISSING_DATA"
+        if case.right[WITHOUT_STATUS][key] is not None:
+            case.truth[key, WITHOUT_STATUS] = columns.NULL_AGAINST_VALUE
+        elif is_silent:
+            case.truth[key, WITHOUT_STATUS] = columns.NO_ANSWER
+
+
 def _plant_row(case: Planted, key: str, *, is_left: bool) -> None:
     other, verdict = (case.right, columns.ONLY_LEFT) if is_left else (case.left, columns.ONLY_RIGHT)
     for name in FEATURES:
@@ -203,7 +233,7 @@ def frame(side: dict[str, dict[Any, Any]], order: list[Any]) -> pd.DataFrame:
 def table(
     side: dict[str, dict[Any, Any]], statuses: dict[tuple[Any, str], str], order: list[Any], *, is_plain: bool
 ) -> Table:
-    """Return one side as a table with statuses, all fresh or some of them from the cache."""
+    """Return one side as a table with statuses: all fresh, or some from the cache and of one feature none."""
     values = frame(side, order)
     names = {
         name: [
@@ -212,6 +242,7 @@ def table(
             for key in order
         ]
         for name in side
+        if is_plain or name != WITHOUT_STATUS
     }
     status = pd.DataFrame({name: pd.array(texts, "string") for name, texts in names.items()}, index=values.index)
     times = pd.DataFrame(

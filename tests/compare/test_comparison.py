@@ -51,6 +51,51 @@ def test_int64_beyond_float_precision_is_exact():
     assert verdicts(np.array([2**63], "uint64"), np.array([-(2**63)], "int64")) == ["different_value"]
 
 
+def test_whole_numbers_among_floats_are_exact():
+    """Python objects of both kinds are compared as they are where floats would take 2**53 + 1 for 2**53."""
+    one, other = (pd.Series([2**53 + extra, 1.5], dtype=object) for extra in (1, 0))
+
+    assert verdicts(one.array, other.array) == ["different_value", "equal"]
+    assert verdicts(pd.array([1, 1.5], object), floats([1.0, 1.5])) == ["equal", "equal"]
+
+
+@pytest.mark.parametrize("on", [None, "key"])
+def test_whole_keys_are_not_joined_to_floats(on):
+    """The keys 2**53 + 1 and 2.0**53 are two keys; keys of two kinds are refused, not rounded."""
+    left, right = (pd.DataFrame({"x": [1, 2]}, index=pd.Index([2**53 + extra, 1], name="key")) for extra in (1, 0))
+    right.index = right.index.astype(float)
+
+    with pytest.raises(InputError, match="it is integer on the left and float on the right"):
+        compare_features(left.reset_index() if on else left, right.reset_index() if on else right, on=on)
+
+
+def test_named_levels_are_joined_by_name():
+    """Key levels with the same names belong together whatever their order."""
+    left = pd.DataFrame({"x": [1, 2], "a": ["p", "q"], "b": ["q", "p"]})
+    more = pd.concat([left, pd.DataFrame({"x": [3], "a": ["r"], "b": ["s"]})])
+
+    found = compare_features(left.set_index(["a", "b"]), more.set_index(["b", "a"]))
+
+    assert found.counts["x"]["equal"] == 2
+    assert found.mismatches().index.tolist() == [("r", "s")]
+
+
+def test_categories_with_null_are_read():
+    """Categories of whole numbers, one of them null, are whole numbers and null."""
+    left, right = pd.Categorical([2**53 + 1, None, 3]), pd.array([2**53 + 1, None, 4], "Int64")
+
+    assert verdicts(left, right) == ["equal", "equal", "different_value"]
+    assert verdicts(pd.Categorical([None]), pd.array([None], "Int64")) == ["equal"]
+
+
+def test_arrays_beside_texts_are_compared():
+    """A column of Python objects in which arrays and texts stand is compared value by value; NaN equals NaN."""
+    left = pd.array([np.array([1.0, np.nan]), "a", [2**53 + 1]], object)
+    right = pd.array([[1.0, float("nan")], "b", [2**53]], object)
+
+    assert verdicts(left, right) == ["equal", "different_value", "different_value"]
+
+
 def test_null_nan_and_value_are_three_things():
     """Null equals null and NaN equals NaN; each against another has a verdict of its own."""
     left = floats([None, np.nan, np.nan, None, 1.0, np.nan])
@@ -183,8 +228,41 @@ def test_no_answer_on_both_sides_is_not_equal(status):
     assert found.counts["x"]["no_answer"] == 1
     assert not found.equal
     assert found.mismatches().empty
-    with pytest.raises(AssertionError, match="1 cells have no answer on either side"):
+    with pytest.raises(AssertionError, match="1 cells have no answer"):
         found.check()
+
+
+@pytest.mark.parametrize("is_left", [True, False])
+def test_failed_beside_null_without_status_is_not_equal(is_left):
+    """A cell that failed says nothing of a null in a plain frame; a cell that was served as null is equal to it."""
+    batch = with_status(["FAILED", "TIME_OUT", "PRESENT", "MISSING_DATA", "FAILED"])
+    plain = pd.DataFrame({"x": pd.array([None, None, None, None, 5], "Int64")})
+
+    found = compare_features(batch, plain) if is_left else compare_features(plain, batch)
+
+    told = ["no_answer", "no_answer", "equal", "equal", "null_against_value"]
+    assert found.pairs("x")["verdict"].tolist() == told
+    assert not found.equal
+    with pytest.raises(AssertionError, match="2 cells have no answer"):
+        found.check()
+
+
+def test_any_number_of_statuses_is_told_apart():
+    """A file may hold hundreds of statuses: those that differ are told, however many there are."""
+    many = [f"STATUS_{number}" for number in range(300)]
+
+    found = compare_features(with_status(many), with_status([*many[:-1], "STATUS_43"]))
+
+    assert found.total(columns.STATUS_DIFFERS) == 1
+
+
+def test_folder_of_a_recorded_batch_is_refused_as_a_path(tmp_path):
+    """A recording passed as a path would lose its statuses: the sentence says how to load it."""
+    one_row(x=1.0).to_parquet(tmp_path / "part-00000.parquet")
+    (tmp_path / "_manifest.json").write_text("{}")
+
+    with pytest.raises(InputError, match=re.escape("Pass FeatureBatch.load(")):
+        compare_features(tmp_path, one_row(x=1.0))
 
 
 def test_missing_data_on_both_sides_is_equal():

@@ -134,6 +134,17 @@ def test_numbers_stay_numbers_in_files(tmp_path):
     assert [sheet.cell(row, 4).value for row in range(2, 6)] == [-5.5, "NaN", "9007199254740993", -3]
 
 
+def test_keys_of_any_kind_within_values_are_written(tmp_path):
+    """A dict whose keys are no text, such as tuples or times, is written as JSON with the keys as texts."""
+    left = pd.DataFrame({"x": pd.Series([{("a", 1): [{pd.Timestamp("2024-05-01"): 1}]}], dtype=object)})
+    right = pd.DataFrame({"x": pd.Series(["none"], dtype=object)})
+
+    written = compare_features(left, right).to_csv(tmp_path / "m.csv").read_text()
+
+    assert "('a', 1)" in written
+    assert "2024-05-01 00:00:00" in written
+
+
 def test_names_become_no_paths(tmp_path):
     """Whatever features and keys are called, only the three files asked for are written."""
     for text in NAMES:

@@ -1,6 +1,7 @@
 """Online against offline: joined at the effective time, planted skew found, told by kind and explained."""
 
 import re
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -110,6 +111,90 @@ class Renamed:
     def effective_times(self):
         """Return the times that are claimed."""
         return self._times
+
+
+@dataclass
+class Served:
+    """A table of what was served: values, statuses and effective times of one feature by user."""
+
+    values: list
+    times: list
+    dtype: str = "Int64"
+    status: str = "PRESENT"
+
+    @property
+    def index(self):
+        """Users a, b, c, ..."""
+        return pd.Index(list("abcdefgh")[: len(self.values)], name="user_id")
+
+    def to_pandas(self):
+        """Return the values."""
+        return pd.DataFrame({"v.n": pd.array(self.values, self.dtype)}, index=self.index)
+
+    def statuses(self):
+        """Return one status for all."""
+        return pd.DataFrame({"v.n": pd.array([self.status] * len(self.values), "string")}, index=self.index)
+
+    def effective_times(self):
+        """Return the times, NaT for None."""
+        return pd.DataFrame({"v.n": pd.DatetimeIndex(self.times, tz="UTC")}, index=self.index)
+
+
+def stored(values, users="abcdefgh", times=("2024-05-01",)):
+    """Return an offline frame of one feature by user and time."""
+    at = [times[place % len(times)] for place in range(len(values))]
+    return pd.DataFrame({"user_id": list(users)[: len(values)], "time": pd.to_datetime(at), "v.n": values})
+
+
+def test_feature_that_was_never_served_is_the_worst_skew():
+    """A feature that is null online for every row but has offline values is told, row by row."""
+    served = Served([None, None], [None, None], status="MISSING_DATA")
+
+    found = compare_with_offline(served, stored([1, 2]), keys="user_id", time="time")
+
+    assert not found.comparison.equal
+    assert found.without_time == ()
+    assert kinds(found) == {"v.n": {"null_online": 2}}
+
+
+@pytest.mark.parametrize(
+    ("values", "dtype"),
+    [
+        (np.array([2**53 + 1, 2], "int64"), "Int64"),
+        (np.array([2**53 + 1, 2], "uint64"), "Int64"),
+        (np.array([2**53 + 1, 2], object), "Int64"),
+        (np.array([True, False]), "boolean"),
+    ],
+)
+def test_one_missing_offline_row_leaves_the_type_of_the_others(values, dtype):
+    """Whole numbers and booleans of numpy stay what they are where offline lacks a row: only that row is told."""
+    served = Served([*values.tolist(), values[0].item() if dtype == "boolean" else 7], ["2024-05-01"] * 3, dtype)
+
+    found = compare_with_offline(served, stored(values), keys="user_id", time="time")
+
+    assert kinds(found) == {"v.n": {"no_offline_row": 1}}
+    assert found.comparison.total(columns.EQUAL) == 2
+
+
+def test_null_is_not_compared_with_the_future():
+    """An offline value that came after everything that was served is not what a null should have been."""
+    served = Served([None, 2], [None, "2024-05-02"], status="PRESENT")
+    offline = stored([2, 9], users="ba", times=("2024-05-02", "2024-05-03"))
+    known = stored([2, 9], users="ba", times=("2024-05-02", "2024-05-01"))
+
+    assert compare_with_offline(served, offline, keys="user_id", time="time").comparison.equal
+    assert kinds(compare_with_offline(served, known, keys="user_id", time="time")) == {"v.n": {"null_online": 1}}
+
+
+def test_text_online_and_number_offline_is_told_and_no_crash():
+    """A feature that is text online and a number offline differs in its type; the search for its time finds none."""
+    served = Served(["1.5", "2.5"], ["2024-05-01"] * 2, "string")
+
+    offline = stored([1.5, 2.5, 1.5], users="aba", times=("2024-05-01", "2024-05-01", "2024-04-01"))
+    found = compare_with_offline(served, offline, keys="user_id", time="time")
+
+    assert kinds(found) == {"v.n": {"value": 2}}
+    assert found.comparison.total(columns.DTYPE_DIFFERS) == 2
 
 
 def test_ttl_online_is_told_as_null_and_explained(keys, offline):

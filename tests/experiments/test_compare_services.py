@@ -60,6 +60,38 @@ def test_service_against_itself_names_clock_and_chance_as_noise(served):
     assert "moving.clock" in repr(found)
 
 
+def test_one_value_that_changes_meanwhile_hides_no_difference(served, monkeypatch):
+    """A payment of one user comes between the baselines: the feature that differs in its unit everywhere is told."""
+    running, client = served
+    v1, v2 = client.feature_service("v1"), client.feature_service("v2")
+    original, calls = tnb.FeatureService.get_features_batch, []
+
+    def noted(self, block, **options):
+        calls.append(self.name)
+        if len(calls) == 6:  # five blocks of the first baseline are fetched
+            running.append("spend", payments(200).query("user_id == 'u3'").head(1))
+        return original(self, block, **options)
+
+    monkeypatch.setattr(tnb.FeatureService, "get_features_batch", noted)
+    found = compare_services(v1, v2, rows(40), ignore="profile.limit")
+
+    assert "check.share" in found.comparison.differing
+    assert found.baselines[0].counts["check.share"]["different_value"] == 1
+    assert "check.share" not in found.noise
+    assert not found.comparison.equal
+
+
+def test_card_never_says_equal_where_noise_was_set_apart(served):
+    """Where the rest is equal, the card says for how many features that is not known."""
+    _, client = served
+    moving = client.feature_service("moving")
+
+    found = compare_services(moving, moving, rows(20), ignore="moving.clock")
+
+    assert found.noise == ("moving.chance",)
+    assert "equal but for 1 noisy feature\n" in repr(found)
+
+
 def client_features(service):
     """Return the names of a service's features."""
     return list(service.features()["name"])
@@ -149,6 +181,43 @@ def test_recorded_batch_of_other_rows_is_refused(served):
 
     with pytest.raises(InputError, match=re.escape("has other rows (5) than are to be fetched (6)")):
         compare_services(batch, spend, rows(6)[["user_id"]])
+
+
+@pytest.mark.parametrize(
+    ("ask", "options", "sentence"),
+    [
+        (rows(3), {"ignore": "check.sahre"}, "Did you mean 'check.share'?"),
+        (rows(3), {"per_feature": {"check.sahre": {"rtol": 1.0}}}, "Did you mean 'check.share'?"),
+        (rows(3), {"rtol": -1.0}, "Cannot use rtol="),
+        (rows(3).set_axis(["a", "b", "a"], axis=0), {}, "The rows have the label 'a' more than once"),
+    ],
+)
+def test_mistakes_are_told_before_anything_is_fetched(served, monkeypatch, ask, options, sentence):
+    """A misspelt name, a bound that is none, or a label that stands twice costs no request."""
+    _, client = served
+    v1 = client.feature_service("v1")
+    fetched = []
+    monkeypatch.setattr(tnb.FeatureService, "get_features_batch", lambda *_, **__: fetched.append(1))
+
+    for compare in (lambda: compare_services(v1, v1, ask, **options), lambda: compare_caching(v1, ask, **options)):
+        with pytest.raises(InputError, match=re.escape(sentence)):
+            compare()
+
+    assert fetched == []
+
+
+def test_recording_of_other_rows_is_refused_before_anything_is_fetched(served, monkeypatch):
+    """That a recording does not fit is known from its index: no baseline is fetched in vain."""
+    _, client = served
+    spend = client.feature_service("spend_only")
+    batch = spend.get_features_batch(rows(5)[["user_id"]])
+    fetched = []
+    monkeypatch.setattr(tnb.FeatureService, "get_features_batch", lambda *_, **__: fetched.append(1))
+
+    with pytest.raises(InputError, match="has other rows"):
+        compare_services(batch, spend, rows(6)[["user_id"]])
+
+    assert fetched == []
 
 
 def test_two_recorded_batches_need_no_server(served):
@@ -256,6 +325,32 @@ def test_cache_experiment_shows_the_cache_as_found_and_leaves_it_fresh(cached):
     after = compare_caching(spend, ask).summary()
     assert after["mismatches"].tolist() == [0, 0, 0, 0]
     assert "from the cache" in repr(found)
+
+
+def test_cache_experiment_of_a_server_that_fails_matches_nowhere(served):
+    """Where every row fails nothing is known to equal the store: 0 %, also for a server behind no cache at all."""
+    running, client = served
+    spend = client.feature_service("spend_only")
+    ask = rows(4)[["user_id"]]
+    spend.get_features_batch(ask)
+
+    with running.faults.add(ErrorStatus(400)):
+        summary = compare_caching(spend, ask).summary()
+
+    assert summary["match_ratio"].tolist() == [0.0] * 4
+    assert summary["failed"].tolist() == [4] * 4
+
+
+def test_cache_experiment_sets_clocks_and_chance_apart(served):
+    """What differs without the cache is not the cache's doing: it is named as noise and counts nowhere."""
+    _, client = served
+
+    found = compare_caching(client.feature_service("moving"), rows(12), ignore="spend.amount_sum_1d_1h")
+
+    assert sorted(found.noise) == ["moving.chance", "moving.clock"]
+    assert found.summary()["mismatches"].tolist() == [0] * 4
+    assert found.summary()["match_ratio"].tolist() == [1.0] * 4
+    assert "moving.clock" in repr(found)
 
 
 def test_cache_experiment_has_the_described_columns(served):

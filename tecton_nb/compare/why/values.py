@@ -205,10 +205,11 @@ def _alike(left: Vector, right: Vector) -> int:
 
 
 def _as_times(vector: Vector) -> np.ndarray:
+    """Return microseconds since the epoch, which hold the years 1 to 9999; NaT where a text is no time."""
     if vector.kind != STRING:
-        return np.asarray(pd.DatetimeIndex(vector.objects(), dtype="datetime64[ns, UTC]").asi8)
-    read = pd.to_datetime(pd.Series(vector.objects()), errors="coerce", utc=True, format="ISO8601")
-    return np.asarray(pd.DatetimeIndex(read).as_unit("ns").asi8)
+        return np.asarray(vector.values.view(f"datetime64[{vector.unit}]").astype("datetime64[us]").astype(np.int64))
+    read = pd.to_datetime(pd.Series(vector.objects(), dtype=object), errors="coerce", utc=True, format="ISO8601")
+    return np.asarray(pd.DatetimeIndex(read).as_unit("us").asi8)
 
 
 def _shifted_times(case: Case) -> Finding | None:
