@@ -20,7 +20,7 @@ from .columns_of import METRICS, Floats, check_frame, column_of, zone_of
 from .labels import name_bars, name_lines
 from .metric import common_gaps, draw_series
 from .picture import add_alt_text, bar_axes, picture_axes
-from .series import MetricSeries, groups_of, label_columns, one_series
+from .series import MetricSeries, groups_of, label_columns, one_series, stage_words
 from .style import background, colours, ink
 from .text import label_text
 
@@ -138,7 +138,10 @@ def _plot_streams(frame: pd.DataFrame, tz: str, ax: Axes | None) -> Axes:
     title = "Age of what streams have processed and serve"
     title += f", {others:,} view{'' if others == 1 else 's'} not drawn" if others else ""
     ax = picture_axes() if ax is None else ax
-    head(ax, title, "", "age (log scale)")
+    stages = "; ".join(stage_words(rows))
+    head(ax, title, "", "age (log scale)", has_note=bool(stages))
+    if stages:
+        note(ax, stages)
     time_axis(ax, np.concatenate([each.times for _, _, each in series]), zone)
     known = [each.values[np.isfinite(each.values)] for _, _, each in series]
     if any(values.size for values in known):

@@ -14,7 +14,7 @@ from .axes import broken, gaps, head, note, say, shade, time_axis
 from .columns_of import METRICS, column_of, zone_of
 from .labels import name_lines
 from .picture import add_alt_text, picture_axes
-from .series import MetricSeries, label_columns, metric_of, of_first, series_of, unit_of
+from .series import MetricSeries, label_columns, metric_of, of_first, series_of, stage_words, unit_of
 from .style import LINE_STYLES, colours, ink
 from .text import label_text
 
@@ -71,7 +71,7 @@ def plot_metric(
     shown = label_text(name, _TITLE_LIMIT)
     title = shown + (f", the highest {len(drawn)} of {len(drawn) + others} series" if others else "")
     ax = picture_axes() if ax is None else ax
-    noted = "; ".join(hole_words([drawn]))
+    noted = "; ".join([*stage_words(rows), *hole_words([drawn])])
     head(ax, title, "", label_text(words), has_note=bool(noted))
     time_axis(ax, np.concatenate([series.times for series in drawn]), zone)
     if any(np.isfinite(series.values).any() for series in drawn):

@@ -28,7 +28,7 @@ from .columns_of import METRICS, Floats, column_of, zone_of
 from .labels import name_lines
 from .metric import NO_SAMPLES, common_gaps, draw_series, hole_words
 from .picture import add_alt_text, picture_axes
-from .series import MetricSeries, label_columns, metric_of, one_series
+from .series import MetricSeries, label_columns, metric_of, one_series, stage_words
 from .style import colours, ink
 from .text import label_text
 from .words import threshold_words
@@ -110,7 +110,7 @@ def plot_quantiles(
     zone = zone_of(tz)
     name, rows = metric_of(frame, metric)
     ladder = ladder_of(name, rows)
-    title, words = label_text(name, _TITLE_LIMIT), _note(ladder, threshold_seconds)
+    title, words = label_text(name, _TITLE_LIMIT), _note(ladder, stage_words(rows), threshold_seconds)
     ax = picture_axes() if ax is None else ax
     head(ax, title, "", "latency (ms, log scale)", has_note=bool(words))
     time_axis(ax, ladder.top.times, zone)
@@ -170,9 +170,9 @@ def rung_name(rung: float) -> str:
     return f"p{rung * 100:.6g}"
 
 
-def _note(ladder: Ladder, threshold: float | None) -> str:
+def _note(ladder: Ladder, stages: list[str], threshold: float | None) -> str:
     parts = [] if threshold is None else [f"{_above_words(ladder, threshold)} (shaded)"]
-    return "; ".join([*parts, *hole_words([ladder.series])])
+    return "; ".join([*stages, *parts, *hole_words([ladder.series])])
 
 
 def _above_words(ladder: Ladder, threshold: float) -> str:

@@ -12,6 +12,7 @@ from ..columns import SAMPLE_PARTS
 from ..exceptions import InputError, did_you_mean, listed, quoted
 from ..reprs.human import MISSING, is_missing
 from .columns_of import METRICS, Floats, check_frame, column_of, moments_of, numbers_of
+from .text import label_text
 
 SERIES_LIMIT = 10
 # Units of Tecton's metrics by the end of their names; the first that fits holds.
@@ -69,6 +70,12 @@ def unit_of(metric: str) -> str:
     """Return the unit of one of Tecton's metrics in words, ``value`` if its name tells none."""
     base = metric.removesuffix("_per_server_group").removesuffix("_bucket").removesuffix("_average_percent")
     return next((unit for end, unit in _UNITS if base.endswith(end)), "value")
+
+
+def stage_words(rows: pd.DataFrame) -> list[str]:
+    """Return the release stages that the rows state, such as ``Preview``; none for what is generally available."""
+    stated = {_text(stage) for stage in rows["stage"].dropna().unique()} if "stage" in rows.columns else set()
+    return [f"stage: {', '.join(map(label_text, sorted(stated)))}"] if stated - {"GA"} else []
 
 
 def label_columns(rows: pd.DataFrame) -> list[str]:

@@ -17,7 +17,7 @@ from .labels import legend_below
 from .metric import common_gaps, draw_series, hole_words
 from .picture import add_alt_text, picture_axes
 from .quantiles import Ladder, draw_ladder, ladder_limits, ladder_of, rung_name
-from .series import MetricSeries, groups_of, metric_of, one_series, unit_of
+from .series import MetricSeries, groups_of, metric_of, one_series, stage_words, unit_of
 from .style import ink
 from .text import draw_literally, label_text
 from .words import threshold_words
@@ -83,7 +83,7 @@ def plot_services(
     # With the axis off the title is the only thing drawn of the axes themselves.
     draw_literally([ax.set_title(title, loc="left", pad=32, color=ink(ax))])
     _draw(ax, panels, across, threshold_seconds, zone)
-    marks = _marks([*panels.values()], threshold_seconds)
+    marks = [*stage_words(rows), *_marks([*panels.values()], threshold_seconds)]
     _name_axes(ax, f"time ({zone.key})", "; ".join([_unit(panels, name), *marks]))
     _legend(ax, [*panels.values()])
     add_alt_text(ax, _sentence(title, panels, threshold_seconds))

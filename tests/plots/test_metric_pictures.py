@@ -117,6 +117,9 @@ def test_series_read_a_moment_apart_have_no_gaps():
     assert "Gaps" not in describe(ax)
 
 
+STAGES = ("GA", "Preview", "Deprecated", None)
+
+
 def noted(ax) -> str:
     """Return what stands on the axes beside the title."""
     return " ".join(text.get_text() for text in ax.texts)
@@ -131,6 +134,18 @@ def test_breaks_and_shades_are_explained_where_there_are_any(draw):
 
     assert "grey: no samples; a break without grey: no traffic" in noted(full)
     assert not any(word in noted(bare) for word in ("grey", "break", "dashed", "above"))
+
+
+@pytest.mark.parametrize(
+    ("draw", "frame"),
+    [(plot_metric, rates()), (plot_quantiles, ladder()), (plot_services, rates()), (plot_freshness, stream_ages())],
+)
+def test_metrics_that_are_not_generally_available_are_marked(draw, frame):
+    """A metric that is Preview or Deprecated says so on the picture; GA, and no stage at all, say nothing."""
+    notes = {stage: noted(draw(frame.assign(stage=pd.array([stage] * len(frame), "string")))) for stage in STAGES}
+
+    assert {stage for stage, words in notes.items() if f"stage: {stage}" in words} == {"Preview", "Deprecated"}
+    assert not any("stage" in notes[stage] for stage in ("GA", None))
 
 
 def test_panels_explain_their_threshold():
