@@ -1,4 +1,4 @@
-"""The frames a comparison hands out, built column by column as ``columns.py`` describes them."""
+"""The frames a comparison hands out, built column by column as ``columns`` describes them."""
 
 from __future__ import annotations
 
