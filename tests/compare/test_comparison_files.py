@@ -145,6 +145,15 @@ def test_keys_of_any_kind_within_values_are_written(tmp_path):
     assert "2024-05-01 00:00:00" in written
 
 
+def test_minus_infinity_is_no_formula(tmp_path):
+    """A text that starts with a minus gets an apostrophe, that of an infinite number too."""
+    left, right = (pd.DataFrame({"x": [value]}) for value in (float("-inf"), 1.0))
+
+    written = compare_features(left, right).to_csv(tmp_path / "m.csv").read_text()
+
+    assert "'-Infinity" in written
+
+
 def test_names_become_no_paths(tmp_path):
     """Whatever features and keys are called, only the three files asked for are written."""
     for text in NAMES:
