@@ -154,6 +154,17 @@ def test_minus_infinity_is_no_formula(tmp_path):
     assert "'-Infinity" in written
 
 
+def test_page_makes_no_more_cells_than_it_shows(tmp_path, monkeypatch):
+    """Of 30,000 cells that differ the page shows 20 and the number of all; no frame of all of them is built."""
+    left = pd.DataFrame({"x": range(30_000)})
+    found = compare_features(left, left + 1)
+    monkeypatch.setattr(type(found), "mismatches", lambda _: pytest.fail("built a frame of all mismatches"))
+
+    page = found.to_html(tmp_path / "m.html").read_text()
+
+    assert "30,000" in page.partition("Mismatches of x")[2]
+
+
 def test_names_become_no_paths(tmp_path):
     """Whatever features and keys are called, only the three files asked for are written."""
     for text in NAMES:
