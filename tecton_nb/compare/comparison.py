@@ -16,7 +16,7 @@ from .cells import Cells
 from .export import write_csv, write_excel
 from .join import Join
 from .pair import FeaturePair
-from .report import Verdict, card_of, mismatch_words, write_page
+from .report import ROWS_PER_FEATURE, Verdict, card_of, mismatch_words, write_page
 from .sides import Side
 from .tables import (
     counts_of,
@@ -161,7 +161,9 @@ class Comparison:
     def to_html(self, path: str | os.PathLike[str]) -> Path:
         """Write a report as one self-contained file, without scripts; return its path."""
         tables = {"Summary": self.summary(), "Dtypes": self.dtypes(), "Worst rows": with_keys(self.worst_rows(20))}
-        return write_page(self.card(), tables, with_keys(self.mismatches()), path)
+        # Not all of them: where everything differs they are many times as large as the two sides.
+        first = mismatch_frame(self._pairs.values(), self._cells, self._join, ROWS_PER_FEATURE)
+        return write_page(self.card(), tables, with_keys(first), self._verdict, path)
 
     def to_csv(self, path: str | os.PathLike[str]) -> Path:
         """Write the mismatches as CSV; return the path.

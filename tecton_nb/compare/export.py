@@ -73,7 +73,7 @@ def _cells(frame: pd.DataFrame, cell: Callable[[Any], Any]) -> dict[str, list[An
 
 def _csv_cell(value: Any) -> Any:
     plain = _plain(value)
-    return csv_text(plain) if isinstance(plain, str) and not isinstance(value, float | np.floating) else plain
+    return csv_text(plain) if isinstance(plain, str) else plain
 
 
 def _sheet_cell(value: Any) -> Any:

@@ -58,7 +58,7 @@ def plain_differences(left: Vector, right: Vector, tolerance: Tolerance) -> tupl
     at = np.flatnonzero(unequal)
     if left.kind == FLOAT:
         beyond[at] = ~tolerance.allows(left.values[at].astype(np.float64), right.values[at].astype(np.float64))
-    elif left.kind in {TIME, DURATION} and left.values.dtype != object and right.values.dtype != object:
+    elif left.kind in {TIME, DURATION}:
         beyond[at] = ~tolerance.allows_times(left.values[at], right.values[at])
     return unequal, beyond
 

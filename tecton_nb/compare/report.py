@@ -17,7 +17,7 @@ from .tables import match_ratio, mismatches_of
 
 Counts: TypeAlias = Mapping[str, int]
 _FEATURES_IN_PAGE = 50
-_ROWS_PER_FEATURE = 20
+ROWS_PER_FEATURE = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,13 +62,22 @@ def mismatch_words(counts: Counts) -> str:
 
 
 def write_page(
-    card: Card, tables: Mapping[str, pd.DataFrame], mismatches: pd.DataFrame, path: str | os.PathLike[str]
+    card: Card,
+    tables: Mapping[str, pd.DataFrame],
+    mismatches: pd.DataFrame,
+    verdict: Verdict,
+    path: str | os.PathLike[str],
 ) -> Path:
-    """Write the card, whole tables, and the first mismatches of each feature as an HTML page."""
+    """Write the card, whole tables, and the first mismatches of each feature as an HTML page.
+
+    `mismatches` holds those to show; the verdict knows how many there are.
+    """
     whole = [_table(title, frame, max(len(frame), 1)) for title, frame in tables.items()]
     by_feature = mismatches.groupby("feature", sort=False).indices if len(mismatches) else {}
     found = [
-        _table(f"Mismatches of {name}", mismatches.iloc[rows], _ROWS_PER_FEATURE)
+        _table(
+            f"Mismatches of {name}", mismatches.iloc[rows], ROWS_PER_FEATURE, mismatches_of(verdict.counts[str(name)])
+        )
         for name, rows in list(by_feature.items())[:_FEATURES_IN_PAGE]
     ]
     page = page_html(Card(card.title, card.subtitle, card.facts, (*card.sections, *whole, *found)))
@@ -89,7 +98,9 @@ def _sections(verdict: Verdict, why: pd.DataFrame) -> list[Section]:
     return [*sections, *([frame_section("Why", head, explained)] if explained else [])]
 
 
-def _table(title: str, frame: pd.DataFrame, limit: int) -> Section:
+def _table(title: str, frame: pd.DataFrame, limit: int, total: int | None = None) -> Section:
     head = frame.head(limit)
     rows = tuple(zip(*(head[name] for name in head.columns), strict=True))
-    return Section(title, tuple(map(str, head.columns)), rows, len(frame), is_open=False, limit=limit)
+    return Section(
+        title, tuple(map(str, head.columns)), rows, len(frame) if total is None else total, is_open=False, limit=limit
+    )

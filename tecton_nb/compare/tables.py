@@ -52,10 +52,15 @@ def summary_frame(pairs: Iterable[FeaturePair], cells: Mapping[str, Cells]) -> p
     return typed_frame([_summary_row(pair, cells.get(pair.name)) for pair in pairs], columns.COMPARISON_SUMMARY)
 
 
-def mismatch_frame(pairs: Iterable[FeaturePair], cells: Mapping[str, Cells], join: Join) -> pd.DataFrame:
-    """Return one row per mismatch under its key, feature by feature; see ``columns.MISMATCHES``."""
-    parts = [(pair, *_mismatching(pair, cells.get(pair.name))) for pair in pairs]
-    parts = [part for part in parts if len(part[1])]
+def mismatch_frame(
+    pairs: Iterable[FeaturePair], cells: Mapping[str, Cells], join: Join, limit: int | None = None
+) -> pd.DataFrame:
+    """Return one row per mismatch under its key, feature by feature; see ``columns.MISMATCHES``.
+
+    With a `limit` only the first so many of each feature.
+    """
+    found = ((pair, *_mismatching(pair, cells.get(pair.name))) for pair in pairs)
+    parts = [(pair, rows[:limit], codes[:limit]) for pair, rows, codes in found if len(rows)]
     every = np.concatenate([np.empty(0, dtype=np.intp), *(rows for _, rows, _ in parts)])
     sizes = [len(rows) for _, rows, _ in parts]
     names = np.repeat(np.arange(len(parts)), sizes)

@@ -39,6 +39,8 @@ class Tolerance:
         """Whether whole nanoseconds since the epoch are close."""
         if not self.nanoseconds:
             return np.zeros(len(left), dtype=bool)
+        if left.dtype == object or right.dtype == object:
+            return np.array([abs(a - b) <= self.nanoseconds for a, b in zip(left, right, strict=True)], dtype=bool)
         # Unsigned, the distance of any two int64 fits.
         distance = np.maximum(left, right).astype(np.uint64) - np.minimum(left, right).astype(np.uint64)
         close: np.ndarray = distance <= np.uint64(self.nanoseconds)

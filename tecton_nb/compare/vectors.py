@@ -307,17 +307,19 @@ def _null_objects(column: pd.Series, *, nan_is_null: bool) -> Bools:
 
 
 def _nested_objects(values: pa.Array) -> list[Any]:
-    return [_readable(value) for value in values.to_pylist()]
+    return [_readable(value, values.type) for value in values.to_pylist()]
 
 
-def _readable(value: Any) -> Any:
-    """Return maps, which Arrow gives as pairs, as dicts."""
-    if isinstance(value, list):
-        if value and all(isinstance(item, tuple) and len(item) == 2 for item in value):
-            return {key: _readable(item) for key, item in value}
-        return [_readable(item) for item in value]
-    if isinstance(value, dict):
-        return {key: _readable(item) for key, item in value.items()}
+def _readable(value: Any, arrow_type: pa.DataType) -> Any:
+    """Return maps, which Arrow gives as pairs, as dicts; times in UTC."""
+    if value is None:
+        return None
+    if pa.types.is_map(arrow_type):
+        return {key: _readable(item, arrow_type.item_type) for key, item in value}
+    if is_list(arrow_type):
+        return [_readable(item, arrow_type.value_type) for item in value]
+    if pa.types.is_struct(arrow_type):
+        return {name: _readable(item, arrow_type.field(name).type) for name, item in value.items()}
     return value.astimezone(datetime.UTC) if isinstance(value, datetime.datetime) and value.tzinfo else value
 
 

@@ -72,6 +72,7 @@ class History:
         """
         assert online.effective_times is not None  # noqa: S101  # made with them
         assert online.statuses is not None  # noqa: S101
+        self._refuse_other_kinds(keys)
         newest = self._newest_rows(keys, until)
         is_timeless = {
             name: (online.effective_times[name].isna() & online.values[name].isna()).to_numpy()
@@ -92,6 +93,15 @@ class History:
             for name, at in rows.items()
         }
         return Side(pd.DataFrame(values), pd.DataFrame(statuses), pd.DataFrame(times))
+
+    def _refuse_other_kinds(self, keys: pd.DataFrame) -> None:
+        for level, name in enumerate(keys.columns):
+            kinds = [_kind(column) for column in (keys[name], self.places.get_level_values(level).to_series())]
+            if None not in kinds and kinds[0] != kinds[1]:
+                raise InputError(
+                    f"Cannot look up by {quoted(name)}: it is {kinds[0]} in the batch and {kinds[1]} in the offline "
+                    "frame. Convert one of them."
+                )
 
     def _rows_at(self, keys: pd.DataFrame, times: pd.Series) -> Rows:
         levels: list[Any] = [*(_plain(keys[key]) for key in keys.columns), _utc(times)]
@@ -174,11 +184,22 @@ def _is_whole(numbers: np.ndarray) -> bool:
 
 
 def _utc(times: pd.Series) -> pd.DatetimeIndex:
+    if times.dtype.kind in "iuf" and times.notna().any():
+        raise InputError(
+            f"The column {quoted(times.name)} holds numbers, and numbers are no times until their unit is said. "
+            "Convert it with pd.to_datetime(column, unit='s', utc=True), or what its unit is."
+        )
     try:
         moments = pd.DatetimeIndex(pd.to_datetime(times, utc=True))
     except (TypeError, ValueError) as error:
         raise InputError(f"The column {quoted(times.name)} holds values that are no times: {error}.") from error
     return moments.as_unit("ns")
+
+
+def _kind(column: pd.Series) -> str | None:
+    """Return text or number, between which no key is found; `None` for other keys."""
+    found = pd.api.types.infer_dtype(column, skipna=True)
+    return {"string": "text", "integer": "a whole number", "floating": "a float"}.get(found)
 
 
 def _plain(keys: pd.Series) -> pd.Series:

@@ -16,11 +16,11 @@ import pandas as pd
 
 from .. import columns
 from ..batch.result import FeatureBatch
-from ..compare import CompareOptions, Comparison, FeatureTable, Side, compare_sides, side_of
+from ..compare import CompareOptions, Comparison, FeatureTable, Side, check_options, compare_sides, side_of
 from ..exceptions import InputError, did_you_mean, listed, quoted
 from ..reprs import Card, Section, mimebundle
 from .history import History
-from .options import options_for
+from .options import ignored, options_for
 
 Keys: TypeAlias = "pd.DataFrame | str | Sequence[str]"
 
@@ -127,11 +127,17 @@ def compare_with_offline(
     Raises
     ------
     InputError
-        If a key, the time or every feature is missing, a key and time stand twice in `offline`, or the batch has no
-        effective times of its rows.
+        If the batch has no rows, a key, the time or every feature is missing, keys are of two kinds, such as text
+        and whole numbers, an option names what neither side has, a key and time stand twice in `offline`, or the
+        batch has no effective times of its rows.
     """
+    options["ignore"] = ignored(options)  # looked at more than once
     _refuse_shared_times(batch)
     side, frame = side_of(batch, "online"), _key_frame(batch, keys)
+    if not len(side.values):
+        raise InputError("The batch has no rows: there is nothing to compare with offline values.")
+    every = [*side.values.columns, *(name for name in offline.columns if name not in (*frame.columns, time))]
+    check_options(dict.fromkeys(every), **options)
     times = batch.effective_times()
     # Without a value and without a time it was never served: offline may have it.
     with_time = [n for n in side.values.columns if times[n].notna().any() or side.values[n].isna().all()]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import pandas as pd
 
@@ -37,7 +37,10 @@ class Asked:
 
     def __str__(self) -> str:
         workspace = f" in {self.service.workspace_name}" if self.service.workspace_name else ""
-        return f"{self.service.name}{workspace}"
+        given = self.request_options
+        options = {} if given is None else dict(given) if isinstance(given, Mapping) else asdict(given)
+        told = ", ".join(f"{name}={value}" for name, value in options.items() if value is not None)
+        return f"{self.service.name}{workspace}{f' ({told})' if told else ''}"
 
 
 @dataclass(frozen=True, slots=True)

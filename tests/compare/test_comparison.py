@@ -96,6 +96,25 @@ def test_arrays_beside_texts_are_compared():
     assert verdicts(left, right) == ["equal", "different_value", "different_value"]
 
 
+def test_tolerance_of_times_holds_beyond_nanoseconds():
+    """An atol that is a timedelta holds in the year 9999 too."""
+    left, right = (pd.DatetimeIndex([f"9999-12-31T00:00:0{s}"], tz="UTC").as_unit("s").array for s in (0, 1))
+
+    assert verdicts(left, right, atol=pd.Timedelta("1s")) == ["within_tolerance"]
+    assert verdicts(left, right, atol=pd.Timedelta("999ms")) == ["different_value"]
+
+
+def test_map_without_entries_is_an_empty_dict():
+    """An empty map is shown as a map, within lists too, and not as a list."""
+    kinds = [(MAP, [("a", 1.0)], {}), (pa.list_(MAP), [[("a", 1.0)]], [{}])]
+
+    for kind, full, shown in kinds:
+        left = pd.DataFrame({"x": arrow([[] if kind == MAP else [[]]], kind)})
+        found = compare_features(left, pd.DataFrame({"x": arrow([full], kind)})).mismatches()
+
+        assert found["left"].tolist() == [shown]
+
+
 def test_null_nan_and_value_are_three_things():
     """Null equals null and NaN equals NaN; each against another has a verdict of its own."""
     left = floats([None, np.nan, np.nan, None, 1.0, np.nan])

@@ -145,6 +145,26 @@ def test_keys_of_any_kind_within_values_are_written(tmp_path):
     assert "2024-05-01 00:00:00" in written
 
 
+def test_minus_infinity_is_no_formula(tmp_path):
+    """A text that starts with a minus gets an apostrophe, that of an infinite number too."""
+    left, right = (pd.DataFrame({"x": [value]}) for value in (float("-inf"), 1.0))
+
+    written = compare_features(left, right).to_csv(tmp_path / "m.csv").read_text()
+
+    assert "'-Infinity" in written
+
+
+def test_page_makes_no_more_cells_than_it_shows(tmp_path, monkeypatch):
+    """Of 30,000 cells that differ the page shows 20 and the number of all; no frame of all of them is built."""
+    left = pd.DataFrame({"x": range(30_000)})
+    found = compare_features(left, left + 1)
+    monkeypatch.setattr(type(found), "mismatches", lambda _: pytest.fail("built a frame of all mismatches"))
+
+    page = found.to_html(tmp_path / "m.html").read_text()
+
+    assert "30,000" in page.partition("Mismatches of x")[2]
+
+
 def test_names_become_no_paths(tmp_path):
     """Whatever features and keys are called, only the three files asked for are written."""
     for text in NAMES:

@@ -6,6 +6,7 @@ import re
 import pandas as pd
 import pytest
 from causes import NAME, PLANT, tables
+from planting import Table, floats
 
 from tecton_nb import columns, compare_features
 from tecton_nb.compare import CAUSES
@@ -95,6 +96,50 @@ def test_text_dates_beyond_the_year_2262_are_read(storage, tmp_path):
     alike = 2 if "[s" in storage else 1
     assert found.why()["evidence"].iloc[0].endswith(f"{alike} of 2 are the same when read as numbers or text")
     assert "9999-12-31" in found.to_html(tmp_path / "report.html").read_text()
+
+
+def later(change, make=floats):
+    """Return two tables an hour apart in every effective time, in a third of whose rows the value is changed."""
+    values = [float(x) for x in range(100, 160)]
+    sides = [values, [change(v) if row % 3 == 0 else v for row, v in enumerate(values)]]
+    index = pd.RangeIndex(60)
+    times = pd.Timestamp("2024-05-01T12:00:00Z")
+    return [
+        Table(
+            pd.DataFrame({NAME: make(side)}, index=index),
+            pd.DataFrame({NAME: pd.array(["PRESENT"] * 60, "string")}, index=index),
+            pd.DataFrame({NAME: [times + pd.Timedelta(hours=place)] * 60}, index=index),
+        )
+        for place, side in enumerate(sides)
+    ]
+
+
+def test_age_of_every_cell_hides_no_other_cause():
+    """Now against an hour ago, where equal cells are as old as differing ones, an offset is told and not the age."""
+    found = compare_features(*later(lambda v: v + 1)).why()
+
+    assert found["cause"].iloc[0] == "offset"
+    assert "stale" in set(found["cause"])
+
+
+def test_moments_that_went_on_are_in_no_other_time_zone():
+    """A time that is later by as much as its effective time is stale, and not in another zone."""
+    start = pd.Timestamp("2024-04-01", tz="UTC")
+    found = compare_features(
+        *later(lambda v: v + 60, lambda side: pd.DatetimeIndex([start + pd.Timedelta(minutes=v) for v in side]))
+    ).why()
+
+    assert found["cause"].iloc[0] == "stale"
+    assert "timezone" in set(found["cause"])
+
+
+def test_figures_of_a_sample_are_told_as_such():
+    """Where more cells differ than are looked at, the evidence says of how many."""
+    left = pd.DataFrame({"x": [float(x) for x in range(1, 6_001)]})
+
+    said = compare_features(left, left * 1_000).why()["evidence"].iloc[0]
+
+    assert said.endswith("in 5,000 of 5,000 looked at of 6,000 differing cells")
 
 
 def test_equal_tables_have_nothing_to_explain():

@@ -176,6 +176,12 @@ def test_one_missing_offline_row_leaves_the_type_of_the_others(values, dtype):
     assert found.comparison.total(columns.EQUAL) == 2
 
 
+def test_batch_without_rows_is_refused():
+    """Nothing was served, so nothing is equal: the sentence says that there are no rows."""
+    with pytest.raises(InputError, match="The batch has no rows"):
+        compare_with_offline(Served([], []), stored([1]), keys="user_id", time="time")
+
+
 def test_null_is_not_compared_with_the_future():
     """An offline value that came after everything that was served is not what a null should have been."""
     served = Served([None, 2], [None, "2024-05-02"], status="PRESENT")
@@ -283,6 +289,10 @@ def test_skew_has_the_described_columns(batch, offline, keys):
         (lambda o: o.rename(columns={"user_id": "user"}), {}, "The offline frame has no column 'user_id'."),
         (lambda o: pd.concat([o, o.iloc[:1]]), {}, "more than once. Keep one row of each."),
         (lambda o: o.assign(time="soon"), {}, "The column 'time' holds values that are no times"),
+        (lambda o: o.assign(time=1_714_564_800), {}, "The column 'time' holds numbers"),
+        (lambda o: o.assign(user_id=range(len(o))), {}, "'user_id': it is text in the batch and a whole number in"),
+        (lambda o: o, {"ignore": "profile.limt"}, "Did you mean 'profile.limit'?"),
+        (lambda o: o, {"per_feature": {"profile.limt": {"rtol": 1}}}, "Did you mean 'profile.limit'?"),
         (lambda o: o[["user_id", "time"]], {}, "The offline frame has none of the features"),
         (lambda o: o, {"keys": "user_id"}, "The batch's index has no level 'user_id'"),
         (lambda o: o, {"keys": rows(3)[["user_id"]]}, "The keys must have one row per row of the batch"),

@@ -286,6 +286,17 @@ def test_differences_of_one_segment_are_told_by_the_rows(served):
     assert all("have 'tier' 'gold', which is 25.0 % of all rows" in said for said in evidence)
 
 
+def test_title_tells_sides_of_one_service_apart(served):
+    """Two sides that differ in their options only are told apart in the title."""
+    _, client = served
+    spend = client.feature_service("spend_only")
+    past = Asked(spend, {"read_from_cache": False})
+
+    found = compare_services(spend, past, rows(2)[["user_id"]], repeat_baseline=False)
+
+    assert "spend_only in prod against spend_only in prod (read_from_cache=False)" in repr(found)
+
+
 def test_what_is_no_side_is_refused(served):
     """A name is no service: the sentence says what is."""
     with pytest.raises(InputError, match="Cannot fetch the left side: 'v1'"):

@@ -166,8 +166,10 @@ def case_of(pair: FeaturePair, cells: Cells, segments: Sequence[Segment]) -> Cas
 
 
 def out_of(count: int, case: Case) -> str:
-    """Return how many of the differing cells: ``12 of 40 differing cells``."""
-    return f"{count:,} of {len(case):,} differing cells"
+    """Return how many of the differing cells: ``12 of 40 differing cells``, or of those looked at where not all are."""
+    of = f"{count:,} of {len(case):,}"
+    every = len(case.mismatched)
+    return f"{of} differing cells" if every == len(case) else f"{of} looked at of {every:,} differing cells"
 
 
 def shared(share: float, case: Case) -> str:

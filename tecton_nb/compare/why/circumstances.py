@@ -41,13 +41,18 @@ def with_other_status(case: Case) -> Finding | None:
 def stale(case: Case) -> Finding | None:
     """One side's effective time is older."""
     known = case.left.has_time & case.right.has_time
+    is_equal_known = case.equal_left.has_time & case.equal_right.has_time
+    gaps = case.equal_right.times - case.equal_left.times
     found = []
     for name, side, other in case.sides():
         is_older = known & (side.times < other.times) & case.both
         if is_older.any():
             ages = (other.times - side.times)[is_older] / 1e9
             said = f"{name} is older in {out_of(int(is_older.sum()), case)}, by {_span(ages)}"
-            found.append(Finding(float(is_older.mean()), said))
+            share, equal = float(is_older.mean()), is_equal_known & ((gaps if name == "left" else -gaps) > 0)
+            # Now against an hour ago every cell is older, whatever makes some differ.
+            is_telling = not len(equal) or equal.mean() < _USUAL * share
+            found.append(Finding(share, said, 1.0 if is_telling else _WEAK))
     return max(found, key=lambda f: f.share, default=None)
 
 

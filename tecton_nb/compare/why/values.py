@@ -40,6 +40,8 @@ _QUARTER = 900 * 10**9
 _FARTHEST_ZONE = 14 * 3_600 * 10**9
 _DIGITS = range(9)
 _MOST_ARRAYS = 2_000
+# Below what a weak reason is believed.
+_MOVED = 0.4
 
 
 def other_type(case: Case) -> Finding | None:
@@ -149,7 +151,15 @@ def other_zone(case: Case) -> Finding | None:
         return None
     count = sum(count for _, count in zones)
     said = " or ".join(f"{step / 3.6e12:+.10g} h" for step, _ in zones)
-    return Finding(count / len(case), f"right is left {said} in {out_of(count, case)}")
+    # Moments that went on with the effective times, such as of the last event, were not read in another zone.
+    belief = _MOVED if _share_moved(case, steps) > 0.5 else 1.0
+    return Finding(count / len(case), f"right is left {said} in {out_of(count, case)}", belief)
+
+
+def _share_moved(case: Case, steps: np.ndarray) -> float:
+    gaps = (case.right.times - case.left.times)[case.both]
+    is_known = (case.left.has_time & case.right.has_time)[case.both]
+    return float((is_known & np.asarray(gaps == steps, dtype=bool)).mean())
 
 
 def with_default(case: Case) -> Finding | None:
@@ -228,7 +238,7 @@ def _time_steps(case: Case) -> np.ndarray | None:
         return None
     at = np.flatnonzero(case.both)
     one, other = same_unit(left.take(at), right.take(at))
-    return None if object in {one.values.dtype, other.values.dtype} else other.values - one.values
+    return np.asarray(other.values - one.values)
 
 
 def _is_varied(case: Case) -> bool:
