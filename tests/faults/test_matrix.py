@@ -6,10 +6,12 @@ run and the resume file.
 
 B1   429 and 503 with Retry-After, in seconds and as a date, by a clock that is a day off
      test_every_worker_waits_as_long_as_the_server_asks, test_header_of_the_corpus_is_read_as_it_says,
-     test_date_is_read_by_the_servers_own_clock, test_no_request_starts_in_a_pause
+     test_date_is_read_by_the_servers_own_clock, test_no_request_starts_in_a_pause,
+     test_pause_holds_back_the_other_calls_of_the_client
 B2   Retry-After beyond a minute, or absurd
-     test_wait_that_nobody_would_want_ends_the_run_at_once, test_wait_over_the_cap_ends_the_run,
-     test_wait_up_to_the_cap_is_kept_and_a_longer_one_ends_the_run
+     test_wait_that_nobody_would_want_fails_its_row_at_once, test_wait_over_the_cap_ends_the_run,
+     test_server_that_sends_everybody_away_is_asked_for_nothing_more,
+     test_wait_up_to_the_cap_is_kept_and_a_longer_one_fails_the_row
 B3   502, 503 and 504 with JSON, a page or nothing
      test_server_that_is_busy_for_a_moment_costs_no_row, test_status_decides_the_cause_whatever_the_body_is
 B4   500
@@ -59,7 +61,8 @@ B20  a server that bears less than it is asked
      test_run_settles_at_what_the_server_bears, test_run_finds_what_a_server_bears,
      test_run_follows_a_server_whose_capacity_changes
 B21  a cap on the rate
-     test_rate_is_kept_in_every_second_and_used, test_run_with_a_rate_keeps_it_and_uses_it
+     test_rate_is_kept_in_every_second_and_used, test_run_with_a_rate_keeps_it_and_uses_it,
+     test_slow_job_takes_no_place_from_another_call
 B22  kill -9 of a run that can be resumed
      test_killed_run_goes_on_where_it_was, test_ledger_killed_twenty_times_holds_every_acknowledged_row_once
 B23  kill -9 of the metrics recorder, two recorders on one file: no fault of the batch engine; with the tests of the

@@ -86,17 +86,28 @@ def test_slow_job_takes_no_place_from_another_call(far, take):
 
 
 @pytest.mark.parametrize("value", ["61", "3600", "99999999999999999999", "Fri, 31 Dec 2100 23:59:59 GMT"])
-def test_wait_that_nobody_would_want_ends_the_run_at_once(serve, take, value):
-    """A Retry-After beyond a minute is told and not waited for: the host is asked for nothing more."""
+def test_wait_that_nobody_would_want_fails_its_row_at_once(serve, take, value):
+    """A Retry-After beyond a minute is told and not waited for; what one row is told costs no other row."""
     server = serve(Features(by_key={1: ([status(503, f"Retry-After: {value}")],)}))
 
     batch = take(server).get_features_batch(rows(40), concurrency=1, rows_per_call=1)
 
-    assert missing_rows(batch.to_pandas()) == list(range(1, 40))
+    assert missing_rows(batch.to_pandas()) == [1]
     assert batch.errors()["message"].str.contains("asks to come back in").all()
-    assert set(batch.errors()["exception"].iloc[1:]) == {"BatchStoppedError"}
-    assert server.counts().asked == {"0": 1, "1": 1}
+    assert set(server.counts().asked.values()) == {1}
     assert batch.report.pause_seconds == 0
+
+
+def test_server_that_sends_everybody_away_is_asked_for_nothing_more(serve, take):
+    """Two rows told to come back in an hour, without a success between, end the run; the others say when, too."""
+    away = [status(503, "Retry-After: 3600")]
+    server = serve(Features(by_key=dict.fromkeys(range(40), (away,))))
+
+    batch = take(server).get_features_batch(rows(40), concurrency=1, rows_per_call=1)
+
+    assert batch.errors()["message"].str.contains("asks to come back in").all()
+    assert set(batch.errors()["exception"].iloc[2:]) == {"BatchStoppedError"}
+    assert server.counts().asked == {"0": 1, "1": 1}
 
 
 @pytest.mark.parametrize(("rate", "count"), [(40, 70), (150, 320)])

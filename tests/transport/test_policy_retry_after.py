@@ -15,6 +15,7 @@ from policy_world import BEGAN, answer_of, http_error
 
 from tecton_nb.transport.policy import (
     RETRY_AFTER_CAP_SECONDS,
+    GiveUp,
     Governor,
     Retry,
     Stop,
@@ -119,13 +120,13 @@ def test_received_time_includes_the_transfer():
     assert wait_asked_for(late) == 30
 
 
-def test_wait_up_to_the_cap_is_kept_and_a_longer_one_ends_the_run():
+def test_wait_up_to_the_cap_is_kept_and_a_longer_one_fails_the_row():
     """Sixty seconds are waited; a second more is not."""
     kept, over = _verdict("60"), _verdict("61")
 
     assert isinstance(kept, Retry)
     assert 60 <= kept.after_seconds <= 60.1
-    assert isinstance(over, Stop)
+    assert isinstance(over, GiveUp)
 
 
 @pytest.mark.parametrize(
@@ -140,8 +141,10 @@ def test_wait_up_to_the_cap_is_kept_and_a_longer_one_ends_the_run():
     ],
 )
 def test_error_of_a_wait_over_the_cap_says_when_to_come_back(value, words):
-    """The row fails at once with the server's error, the run ends, and the sentences of both have the time."""
+    """A row fails at once with the server's error; so does the next one, the run with it, and both tell the time."""
     governor, error = Governor(random.Random(1)), http_error(429)
+    far_off = answer_of(429, ("Retry-After", value))
+    assert isinstance(governor.failed(0.0, governor.started(0.0), error, far_off), GiveUp)
 
     verdict = governor.failed(0.0, governor.started(0.0), error, answer_of(429, ("Retry-After", value)))
 

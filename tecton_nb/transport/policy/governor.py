@@ -19,6 +19,8 @@ from .report import PolicyReport, Tally, Timeline
 from .retry_after import LONGEST_SECONDS, wait_asked_for
 
 RETRY_AFTER_CAP_SECONDS: Final = 60.0
+# One row that is told to come back much later may be its own trouble; the next one, without a success between, is not.
+_MOST_SENT_AWAY: Final = 2
 
 
 class Attempt(NamedTuple):
@@ -127,6 +129,7 @@ class Governor:
         self._timeline = Timeline()
         self._began_at: float | None = None
         self._noted_limit = 0
+        self._sent_away = 0
         self._held_since: float | None = None
 
     @property
@@ -182,6 +185,7 @@ class Governor:
     def succeeded(self, now: float, attempt: Attempt) -> None:
         """Note that an attempt brought what was asked for."""
         self._ended(now)
+        self._sent_away = 0
         self._quota.give_back(attempt.cost or 1)
         self._breaker.succeeded(now)
         self._concurrency.succeeded()
@@ -211,8 +215,13 @@ class Governor:
         told = _come_back_later(error, asked) if is_too_long else error
         if self.stopped is not None:
             return GiveUp(told, cause)
-        # Every other row would be told the same, and the host has asked for peace.
-        reason = f"the server {_later(asked)}" if is_too_long else self._reason_to_stop(RULES[cause])
+        reason = self._reason_to_stop(RULES[cause])
+        if is_too_long:
+            self._sent_away += 1
+            if self._sent_away < _MOST_SENT_AWAY:
+                return GiveUp(told, cause)
+            # Nothing succeeded in between: every other row would be told the same, and the host has asked for peace.
+            reason = f"the server {_later(asked)}"
         if reason:
             self.stopped = BatchStoppedError(f"Not asked for, because {reason} The error was: {full_stop(str(error))}")
             return Stop(told, cause, self.stopped)
