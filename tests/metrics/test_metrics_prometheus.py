@@ -102,6 +102,6 @@ def test_wrong_prefix_is_told(source: PrometheusSource) -> None:
     address = str(source._url.copy_with(path="/wrong"))
 
     with PrometheusSource(address) as elsewhere, pytest.raises(NotFoundError) as caught:
-        elsewhere.frame("other", START)
+        elsewhere.frame("other", START, START + pd.Timedelta("1h"))
 
     assert str(caught.value).startswith(f"The Prometheus at '{address}/api/v1/query_range' answered 404 Not Found")

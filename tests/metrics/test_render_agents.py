@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import prometheus_client.openmetrics.parser
+import prometheus_client.parser
 import pytest
 import yaml
 from canned import Reply
@@ -275,10 +277,23 @@ def demo_with_traffic():
         yield server
 
 
-def test_datadog_s_own_check_yields_every_metric(demo_with_traffic, tmp_path):
-    """The agent's real check, run on the rendered file, sends every catalogue metric that has a number to send."""
+@pytest.fixture
+def datadog():
+    """Datadog's package and its stubs; what it replaces inside prometheus_client is put back for later tests."""
+    modules = (prometheus_client.parser, prometheus_client.openmetrics.parser)
+    before = [dict(vars(module)) for module in modules]
     base = pytest.importorskip("datadog_checks.base", reason="datadog-checks-base is not installed.")
     stubs = pytest.importorskip("datadog_checks.base.stubs", reason="datadog-checks-base is not installed.")
+    # The class itself is loaded late.
+    assert base.OpenMetricsBaseCheckV2
+    yield base, stubs
+    for module, names in zip(modules, before, strict=True):
+        vars(module).update(names)
+
+
+def test_datadog_s_own_check_yields_every_metric(datadog, demo_with_traffic, tmp_path):
+    """The agent's real check, run on the rendered file, sends every catalogue metric that has a number to send."""
+    base, stubs = datadog
     server = demo_with_traffic
     (tmp_path / "tecton.key").write_text(f"{server.api_key}\n")
     (instance,) = yaml.safe_load(render.datadog(server.url, key_file=str(tmp_path / "tecton.key")))["instances"]
@@ -294,10 +309,9 @@ def test_datadog_s_own_check_yields_every_metric(demo_with_traffic, tmp_path):
     assert {"feature_service_latency.quantile", "feature_service_latency.count", "feature_service_latency.sum"} <= sent
 
 
-def test_datadog_s_own_check_needs_no_types_of_the_page(canned, tmp_path):
+def test_datadog_s_own_check_needs_no_types_of_the_page(datadog, canned, tmp_path):
     """From a page without TYPE lines, of which the documented configuration sends nothing, ours sends the metrics."""
-    base = pytest.importorskip("datadog_checks.base", reason="datadog-checks-base is not installed.")
-    stubs = pytest.importorskip("datadog_checks.base.stubs", reason="datadog-checks-base is not installed.")
+    base, stubs = datadog
 
     page = b'feature_service_requests_rate{feature_service_name="a"} 2 1692222226141\nfeature_server_utilization 7\n'
     server = canned(Reply(page, headers={"Content-Type": "text/plain; version=0.0.4"}))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import random
 from collections import Counter
 from dataclasses import dataclass
@@ -324,11 +323,17 @@ def _wait_asked_for(error: TectonError, answer: HttpAnswer | None) -> float:
 
 
 def _come_back_later(error: TectonError, seconds: float) -> TectonError:
-    later = copy.copy(error)
-    if isinstance(error, TectonHttpException) and isinstance(later, TectonHttpException):
-        later.retry_after_seconds = seconds
-        later.sentence = f"{error} It {_later(seconds)}"
-    return later
+    if not isinstance(error, TectonHttpException):
+        return error
+    # Not by copy.copy: packages that teach exceptions to be pickled make its copies share their attributes.
+    return type(error)(
+        error.status_code,
+        error.reason_phrase,
+        error.message,
+        code=error.code,
+        retry_after_seconds=seconds,
+        sentence=f"{error} It {_later(seconds)}",
+    )
 
 
 def _later(seconds: float) -> str:
