@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, Protocol, TypeAlias, TypeVar, cast
 
 import numpy as np
@@ -18,12 +18,13 @@ from pandas.api.extensions import ExtensionArray
 from .. import columns
 from ..exceptions import DecodeError, quoted
 from ..wire.codecs import FeatureValue, Misfit, codec
-from ..wire.quick import Annotations, QuickReader, QuickRow
+from ..wire.quick import QuickReader, QuickRow
 from ..wire.quick_messages import Irregular
+from ..wire.quick_metadata import Annotations
 from ..wire.responses import FeatureItem, FeaturesReply, NameAndType, read_get_features, read_get_features_batch
 from ..wire.types import STRING, TIMESTAMP, DataType, JsonValue
 from ..wire.values import decode_error
-from .blocks import Blocks, KnownBlocks, Places, Positions, Schema
+from .blocks import NONE, Blocks, KnownBlocks, Places, Positions, Schema
 from .dtypes import STRING_DTYPE, arrow_of, fits_nanoseconds, moments
 from .order import order_of
 from .raw import raw_column
@@ -169,9 +170,14 @@ class FeatureColumns:
         self._convert()
         return dict(self._late)
 
-    def mark(self, position: int, status: str) -> None:
-        """Write one status, such as ``FAILED``, over the whole row."""
-        self._marks[position] = status
+    def take_out(self, positions: Sequence[int]) -> None:
+        """Make rows missing that were put: their values turned out to be no values of theirs."""
+        self._convert()
+        rows = np.array(positions)
+        for places in (self._value_at, self._status_at, self._effective_time_at, self._slo_info_at):
+            places.set(rows, NONE)
+        for position in positions:
+            self._forget(position)
 
     def features(self, index: pd.Index, rows: Positions | None = None) -> pd.DataFrame:
         """Return the values: one column per feature, dtypes from the schema.
@@ -223,8 +229,8 @@ class FeatureColumns:
         if found is None or len(found[0]) != len(positions):
             return self._put_exactly(read_get_features_batch(body), positions)
         rows, whole = found
-        for i, (position, row) in enumerate(zip(positions, rows, strict=True)):
-            self._append(self._raw, position, _place(i, len(positions)), row)
+        for position, place, row in zip(positions, _places(len(positions)), rows, strict=True):
+            self._append(self._raw, position, place, row)
         return whole if whole is not None else _slowest([slo for _, _, slo in rows if slo is not None])
 
     def _put_exactly(self, reply: FeaturesReply, positions: Sequence[int | None]) -> ReportedTimes | None:
@@ -284,6 +290,9 @@ class FeatureColumns:
             self._slo_info_at.set(positions[has_slo], numbers)
 
     def _keep_annotations(self, positions: Positions, annotations: Sequence[Annotations]) -> None:
+        # As a rule all rows share one.
+        if annotations.count(annotations[0]) == len(annotations):
+            annotations = annotations[:1]
         order = {one: i for i, one in enumerate(dict.fromkeys(annotations))}
         if len(self._noted) > _MOST_NOTED:
             self._noted = {}
@@ -361,6 +370,11 @@ def _decoded(raw: JsonValue, item: NameAndType, where: str) -> FeatureValue:
 
 def _place(i: int, rows: int) -> str:
     return "result" if rows == 1 else f"result[{i}]"
+
+
+@lru_cache(maxsize=16)
+def _places(rows: int) -> list[str]:
+    return [_place(i, rows) for i in range(rows)]
 
 
 def _json(raw: Any) -> JsonValue:

@@ -7,7 +7,6 @@ int64 as text, structs as lists, nothing unknown in it. Any other answer is `Non
 
 from __future__ import annotations
 
-import re
 import secrets
 from collections.abc import Sequence
 from typing import Any, Literal, TypeAlias
@@ -15,6 +14,7 @@ from typing import Any, Literal, TypeAlias
 import msgspec
 
 from .quick_messages import Irregular, QuickSLO, item_kind, kind_of, struct_kind
+from .quick_metadata import Annotations, Cutter, ManyRows, OneRow
 from .responses import NameAndType
 
 # What decoding raises for an answer that is not regular.
@@ -22,35 +22,6 @@ _IRREGULAR = (Irregular, msgspec.MsgspecError, ValueError, RecursionError)
 # Stands for the metadata's features while the rest is decoded; no body can hold it.
 _STAND_IN = secrets.token_hex(16)
 _STAND_IN_JSON = f'"{_STAND_IN}"'.encode()
-# Servers differ in white space.
-_START = re.compile(rb'"metadata"\s*:\s*\{\s*"features"\s*:\s*')
-# What follows the metadata's features in a get-features answer, if anything does.
-_NEXT = b'"sloInfo"'
-# Texts of the metadata's features remembered for one schema, in bytes: servers answer with few different ones, or
-# with another one each time.
-_MOST_BYTES = 4_000_000
-
-
-class Annotations:
-    """What the metadata says of the values of a row; compared by identity, which costs nothing.
-
-    Answers that say the same share one object, so far as is remembered.
-
-    Parameters
-    ----------
-    statuses, effective_times
-        Raw texts, one per feature; `None` where there is none.
-    """
-
-    __slots__ = ("effective_times", "statuses")
-
-    def __init__(self, statuses: tuple[str | None, ...], effective_times: tuple[str | None, ...]) -> None:
-        self.statuses = statuses
-        self.effective_times = effective_times
-
-
-# The text of the metadata's features and what it says.
-_Seen: TypeAlias = tuple[bytes, Annotations]
 # Raw values, annotations and SLO information of a row. The values are in the order of the schema and of the JSON types
 # of their data types; a struct is a tuple. What an int64 or a timestamp says as text is not read yet.
 QuickRow: TypeAlias = tuple[tuple[Any, ...], Annotations, QuickSLO | None]
@@ -60,25 +31,22 @@ class QuickReader:
     """Reads the regular answers of one schema; remembers metadata it has seen, so one thread at a time."""
 
     def __init__(self, schema: Sequence[NameAndType]) -> None:
-        self._items = msgspec.json.Decoder(_items(schema, is_batch=False))
-        self._seen: dict[bytes, _Seen] = {}
-        self._seen_bytes = 0
-        self._usual: _Seen = (_STAND_IN_JSON, Annotations((), ()))
-        single, batch = _message_types(schema)
-        self._decode, self._decode_batch = msgspec.json.Decoder(single).decode, msgspec.json.Decoder(batch).decode
+        one, many = _message_types(schema)
+        self._decode, self._decode_batch = msgspec.json.Decoder(one).decode, msgspec.json.Decoder(many).decode
+        items, batch_items = (
+            msgspec.json.Decoder(_items(schema, is_batch=is_batch)).decode for is_batch in (False, True)
+        )
+        self._cut = Cutter(OneRow(items), _STAND_IN_JSON, [b'"sloInfo"']).cut
+        self._cut_batch = Cutter(ManyRows(batch_items), _STAND_IN_JSON, [b'"sloInfo"', b'"batchSloInfo"']).cut
 
     def read(self, body: bytes) -> QuickRow | None:
         """Return the row of a get-features answer, `None` if it is not regular."""
-        found = _START.search(body)
-        if found is None:
-            return None
-        start = found.end()
-        text, annotations = self._usual
         try:
-            if not body.startswith(text, start):
-                text, annotations = self._annotated(body, start)
-            # That the metadata's features do stand there shows in decoding the rest with a text in their place.
-            message = self._decode(body[:start] + _STAND_IN_JSON + body[start + len(text) :])
+            found = self._cut(body)
+            if found is None:
+                return None
+            rest, annotations = found
+            message = self._decode(rest)
         except _IRREGULAR:
             return None
         return message.result.features, annotations, message.metadata.slo_info
@@ -89,49 +57,18 @@ class QuickReader:
         `None` if it is not regular.
         """
         try:
-            return self._batch(self._decode_batch(body))
+            found = self._cut_batch(body)
+            if found is None:
+                return None
+            rest, annotated = found
+            message = self._decode_batch(rest)
+            results, metadata = message.result, message.metadata
+            # Rows, statuses and SLO information that differ in number are a ValueError, and so not regular.
+            slo_infos = metadata.slo_info or [None] * len(results)
+            parts = zip(results, annotated(len(results)), slo_infos, strict=True)
+            return [(result.features, said, slo) for result, said, slo in parts], metadata.batch_slo_info
         except _IRREGULAR:
             return None
-
-    def _annotated(self, body: bytes, start: int) -> _Seen:
-        """Return the metadata's features as they stand in the body from `start`, and what they say."""
-        behind = body.rfind(_NEXT, start)
-        end = body.rfind(b"]", start, behind if behind >= 0 else len(body)) + 1
-        # A small part of the text tells most texts apart, and hashing all of it would take long.
-        key = body[start:end:16]
-        seen = self._seen.get(key)
-        if seen is None or end - start != len(seen[0]) or not body.startswith(seen[0], start):
-            text = body[start:end]
-            items = self._items.decode(text)
-            seen = text, Annotations(tuple([item.status for item in items]), _effective_times(items))
-            self._remember(key, seen)
-            # The text of a row without missing values comes most often.
-            if self._usual[0] is _STAND_IN_JSON or b"null" not in body[:start]:
-                self._usual = seen
-        return seen
-
-    def _remember(self, key: bytes, seen: _Seen) -> None:
-        self._seen_bytes += len(seen[0])
-        if self._seen_bytes > _MOST_BYTES:
-            self._seen, self._seen_bytes = {}, len(seen[0])
-        self._seen[key] = seen
-
-    def _batch(self, message: Any) -> tuple[list[QuickRow], QuickSLO | None]:
-        metadata, count = message.metadata, len(message.result)
-        items = metadata.features
-        statuses = zip(*(_per_row(item.status, count) for item in items), strict=True) if items else [()] * count
-        times = _effective_times(items)
-        # Rows, statuses and SLO information that differ in number are a ValueError, and so not regular.
-        parts = zip(message.result, statuses, metadata.slo_info or [None] * count, strict=True)
-        return [(result.features, Annotations(s, times), slo) for result, s, slo in parts], metadata.batch_slo_info
-
-
-def _effective_times(items: Sequence[Any]) -> tuple[str | None, ...]:
-    return tuple([item.effective_time for item in items])
-
-
-def _per_row(status: list[str] | str | None, count: int) -> Sequence[str | None]:
-    return status if isinstance(status, list) else [status] * count
 
 
 def _items(schema: Sequence[NameAndType], *, is_batch: bool) -> Any:
@@ -139,7 +76,7 @@ def _items(schema: Sequence[NameAndType], *, is_batch: bool) -> Any:
 
 
 def _message_types(schema: Sequence[NameAndType]) -> tuple[Any, Any]:
-    """Return the types of a get-features answer, the metadata's features cut out, and of a get-features-batch one."""
+    """Return the types of a get-features and of a get-features-batch answer, the metadata's features cut out."""
     row = tuple.__class_getitem__(tuple([kind_of(item.data_type) for item in schema]))
     result = struct_kind("Result", ("features", row))
     partial = ("partial_results", bool | None, None)
@@ -147,7 +84,7 @@ def _message_types(schema: Sequence[NameAndType]) -> tuple[Any, Any]:
     metadata = struct_kind("Metadata", ("features", stand_in), ("slo_info", QuickSLO | None, None), partial)
     batch_metadata = struct_kind(
         "BatchMetadata",
-        ("features", _items(schema, is_batch=True)),
+        ("features", stand_in),
         ("slo_info", list[QuickSLO] | None, None),
         ("batch_slo_info", QuickSLO | None, None),
         partial,

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 from answer_bodies import ODD_NUMBERS, SCHEMAS, TIMES, answers, damaged
@@ -15,7 +16,6 @@ from canned import typed, vector
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tecton_nb import columns
 from tecton_nb.exceptions import DecodeError
 from tecton_nb.frames.assemble import FeatureColumns, Schema
 from tecton_nb.wire.quick import QuickReader
@@ -58,12 +58,12 @@ def taken(schema: Schema, bodies: Sequence[bytes], *, quickly: bool, rows: int |
                 table.put(read_get_features_batch(body), positions)
         except DecodeError as error:
             errors |= dict.fromkeys(positions, error)
-            for position in positions:
-                table.mark(position, columns.FAILED)
     errors |= table.settle()
     told = {position: (str(error), error.where) for position, error in sorted(errors.items())}
     index = pd.RangeIndex(size * len(bodies))
-    return told, [table.features(index), table.statuses(index), table.effective_times(index), table.slo_info(index)]
+    shown = np.array([-1 if position in errors else position for position in index], dtype=np.int64)
+    frames = (table.features, table.statuses, table.effective_times, table.slo_info)
+    return told, [frame(index, shown) for frame in frames]
 
 
 def assert_same(quick: Outcome, exact: Outcome) -> None:

@@ -6,6 +6,7 @@ import math
 import time
 import tracemalloc
 
+import numpy as np
 import orjson
 import pandas as pd
 import pyarrow as pa
@@ -180,14 +181,13 @@ def test_status_is_kept_in_one_spelling(wire, expected):
     assert table.statuses(pd.RangeIndex(1))["f"].tolist() == [expected]
 
 
-def test_statuses_are_missing_where_none_came_and_failed_where_marked():
+def test_statuses_are_missing_where_none_came_and_failed_where_there_is_no_row():
     """A row without statuses is missing, a failed row says FAILED in every column."""
     reply = reply_of(["1", "2"], typed("a", "int64"), typed("b", "int64"))
     table = FeatureColumns(schema_of(reply), 2)
 
     table.put(reply, [0])
-    table.mark(1, columns.FAILED)
-    statuses = table.statuses(pd.RangeIndex(2))
+    statuses = table.statuses(pd.RangeIndex(2), np.array([0, -1]))
 
     assert statuses.iloc[0].isna().all()
     assert statuses.iloc[1].tolist() == ["FAILED", "FAILED"]

@@ -11,7 +11,6 @@ import pandas as pd
 import pytest
 from canned import typed, vector
 
-from tecton_nb import columns
 from tecton_nb.exceptions import DecodeError
 from tecton_nb.frames.assemble import FeatureColumns
 from tecton_nb.wire.responses import NameAndType, read_get_features
@@ -146,9 +145,10 @@ def test_minus_zero_is_zero():
 
 
 def test_better_answer_replaces_a_failure():
-    """A row that failed, was marked or came wrong is as its last answer says."""
+    """A row that was taken out or came wrong is as its last answer says."""
     table = FeatureColumns(SCHEMA, 2)
-    table.mark(0, columns.FAILED)
+    table.put_body(answer("7"), [0], is_batch=False)
+    table.take_out([0])
     table.put_body(answer("x"), [1], is_batch=False)
     assert list(table.settle()) == [1]
 
@@ -158,6 +158,20 @@ def test_better_answer_replaces_a_failure():
     assert table.settle() == {}
     assert table.features(pd.RangeIndex(2))["n"].tolist() == [1, 2]
     assert table.statuses(pd.RangeIndex(2))["n"].tolist() == ["PRESENT", "PRESENT"]
+
+
+def test_row_taken_out_leaves_nothing_behind():
+    """Values, statuses, times and SLO information of a row go together; the others stay."""
+    table = FeatureColumns(SCHEMA, 2)
+    for i, text in enumerate("78"):
+        table.put_body(answer(text), [i], is_batch=False)
+
+    table.take_out([0])
+
+    index = pd.RangeIndex(2)
+    for frame in (table.features(index), table.statuses(index), table.effective_times(index), table.slo_info(index)):
+        assert frame.iloc[0].isna().all()
+    assert table.features(index)["n"].iloc[1] == 8
 
 
 def test_unwanted_rows_of_a_batch_are_left_out():
