@@ -28,7 +28,8 @@ from .dask_places import Place, place_of, workers_now
 from .job import BatchJob
 from .plan import Plan, plan_rows
 from .result import FeatureBatch
-from .run import BatchRun, BatchSettings
+from .run import BatchRun
+from .settings import BatchSettings
 
 if TYPE_CHECKING:
     import dask.dataframe

@@ -78,6 +78,16 @@ class Gathered:
                 self.done += 1
         return slo_info
 
+    def has(self, positions: Sequence[int]) -> bool:
+        """Return whether all these rows have values."""
+        return bool(self._is_done[list(positions)].all())
+
+    def take_back(self, positions: Sequence[int]) -> None:
+        """Take back the values of rows that had them."""
+        self._table.take_out(positions)
+        self._is_done[list(positions)] = False
+        self.done -= len(positions)
+
     def fail(self, positions: Sequence[int], error: TectonError, attempts: int) -> None:
         """End rows with an error."""
         self._failed[list(positions)] = len(self._failures)

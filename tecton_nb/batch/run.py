@@ -10,30 +10,27 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from functools import partial
-from typing import Literal
 
 import numpy as np
 
-from ..exceptions import BatchStoppedError, DecodeError, LedgerError, TectonError
-from ..frames.assemble import Schema
+from ..exceptions import BatchStoppedError, DecodeError, LedgerError, ProtocolError, TectonError
 from ..transport.answers import http_error, readable
-from ..transport.connection import Connection
 from ..transport.exchange import Lane
 from ..transport.messages import HttpAnswer
 from ..transport.policy import Cause, GiveUp, Governor, Retry, Stop
 from ..transport.scrub import without_key
-from ..wire.requests import RequestTemplate, read_row
+from ..wire.requests import read_row
 from .asking import Asker
 from .gathered import Gathered
 from .ledger import Ledger
-from .origin import Origin
 from .plan import Plan
 from .queue import Queue, Unit
 from .report import BatchProgress, BatchReport
 from .result import FeatureBatch
+from .settings import BatchSettings
 
 # What one row can do to the others of its call.
 _ONE_ROWS_FAULT = frozenset(
@@ -47,22 +44,13 @@ _LEAST_ROWS_FOR_CALLS_OF_SEVERAL = 100
 _LOOK_SECONDS = 0.1
 _COMMIT_SECONDS = 0.2
 
-
 _CUT_OFF = BatchStoppedError("The run was cancelled before the answer came. Run again for the row.")
 _CANCELLED = BatchStoppedError("Not asked for: the run was cancelled. Run again for the row.")
+_DOUBTED = ProtocolError(
+    "The server sent more answers than it was asked for, so the answer for this row may have been another row's. "
+    "Run again for the row; if it goes on, tell whoever runs the server or the proxy before it."
+)
 _GOES_ON = BatchStoppedError("There is no answer yet: the run goes on.")
-
-
-@dataclass(frozen=True, slots=True)
-class BatchSettings:
-    """What a run is for and how it is to go: the arguments of ``FeatureService.get_features_batch``, checked."""
-
-    origin: Origin
-    schema: Schema
-    template: RequestTemplate
-    connection: Connection
-    deadline_seconds: float
-    rows_per_call: int | Literal["auto"] = "auto"
 
 
 class BatchRun:
@@ -114,6 +102,9 @@ class BatchRun:
         self._many_refused = 0
         self._many_answered = 0
         self._rest: BatchStoppedError | None = None
+        # An answer may turn out to be another row's; the connection keeps whom to tell, but must not keep the run.
+        self._weakly = weakref.ref(self)
+        self._proven_at = float("-inf")
         self._over = threading.Event()
         # What a lane raised that is no error of a request.
         self.broken: BaseException | None = None
@@ -212,7 +203,9 @@ class BatchRun:
         finally:
             self._is_pumping = False
         if not self._flying and self._queue.is_empty and not self.is_over:
-            self._end()
+            due_in = self._proven_at - self._clock()
+            if due_in <= 0:
+                self._end()
         return due_in
 
     def _start_what_may_start(self) -> float | None:
@@ -246,7 +239,10 @@ class BatchRun:
         self._flying.add(unit)
         try:
             unit.exchange = self._lane.send(
-                self._asker.request(self._rows(unit)), self._settings.deadline_seconds, partial(self._ended, unit)
+                self._asker.request([self._plan.requests[position] for position in unit.positions]),
+                self._settings.deadline_seconds,
+                partial(self._ended, unit),
+                doubted=partial(_doubt, self._weakly, unit),
             )
         except TectonError as error:
             self._ended(unit, error)
@@ -256,14 +252,23 @@ class BatchRun:
             if unit not in self._flying:
                 return
             self._flying.discard(unit)
-            try:
-                self._take(unit, outcome)
-                due_in = self._pump()
-            except BaseException as error:  # noqa: BLE001  # a callback has no caller: `batch` raises it
-                self._break_off(error)
-                due_in = None
-            if due_in is not None and self._clock() + due_in < self._driver_sleeps_until:
-                self.wake_driver()
+            self._go_on(partial(self._take, unit, outcome))
+
+    def _doubted(self, unit: Unit) -> None:
+        """Ask again for rows that have values, which may be another row's."""
+        with self._lock:
+            if not self.is_over and self._gathered.has(unit.positions):
+                self._go_on(partial(self._take_back, unit))
+
+    def _go_on(self, step: Callable[[], None]) -> None:
+        try:
+            step()
+            due_in = self._pump()
+        except BaseException as error:  # noqa: BLE001  # a callback has no caller: `batch` raises it
+            self._break_off(error)
+            due_in = None
+        if due_in is not None and self._clock() + due_in < self._driver_sleeps_until:
+            self.wake_driver()
 
     def _take(self, unit: Unit, outcome: HttpAnswer | BaseException) -> None:
         if isinstance(outcome, HttpAnswer):
@@ -273,10 +278,11 @@ class BatchRun:
             self._gathered.calls_made.add(len(unit.positions), unit.attempts, unit.wait_seconds, None, None)
         else:
             raise outcome
-        now = self._clock()
+        self._ended_at = now = self._clock()
         if error is not None:
-            self._failed(unit, now, error, answer)
+            self._failed(unit, error, self._governor.failed(now, unit.attempt, error, answer), now)
         else:
+            self._proven_at = max(self._proven_at, now + (answer.doubtful_seconds if answer else 0.0))
             self._governor.succeeded(now, unit.attempt)
             self._many_answered += len(unit.positions) > 1
 
@@ -297,8 +303,13 @@ class BatchRun:
             self._ledger.keep(answer.body, [self._keys[position] for position in unit.positions], is_batch=is_batch)
         return error
 
-    def _failed(self, unit: Unit, now: float, error: TectonError, answer: HttpAnswer | None) -> None:
-        verdict = self._governor.failed(now, unit.attempt, error, answer)
+    def _take_back(self, unit: Unit) -> None:
+        self._gathered.take_back(unit.positions)
+        self._forget(unit.positions)
+        now = self._clock()
+        self._failed(unit, _DOUBTED, self._governor.doubted(now, unit.attempt, _DOUBTED), now)
+
+    def _failed(self, unit: Unit, error: TectonError, verdict: Retry | GiveUp | Stop, now: float) -> None:
         unit.error = error
         if self._is_better_asked_singly(unit, verdict):
             self._queue.split(unit)
@@ -320,9 +331,6 @@ class BatchRun:
             self._queue.ask_singly()
         return True
 
-    def _rows(self, unit: Unit) -> list[bytes]:
-        return [self._plan.requests[position] for position in unit.positions]
-
     def _give_up_rest(self, error: BatchStoppedError) -> None:
         """Start nothing any more; what never was asked ends with `error` when the last call is back."""
         self._rest = self._rest or error
@@ -335,7 +343,6 @@ class BatchRun:
         self._forget(unreadable)
         if self._rest is not None:
             self._gathered.fail_rest(self._rest)
-        self._ended_at = self._clock()
         self._over.set()
         self.wake_driver()
 
@@ -385,3 +392,8 @@ class BatchRun:
             seconds=(self._ended_at if self.is_over else self._clock()) - self._began_at,
             rows_per_second=self._rows_per_second(),
         )
+
+
+def _doubt(run: weakref.ref[BatchRun], unit: Unit) -> None:
+    if (found := run()) is not None:
+        found._doubted(unit)

@@ -16,7 +16,7 @@ from typing import Any, Literal, TypeAlias, TypedDict, TypeVar
 from ..batch.ledger_scope import LedgerScope
 from ..batch.origin import Origin
 from ..batch.plan import Plan
-from ..batch.run import BatchSettings
+from ..batch.settings import BatchSettings
 from ..exceptions import InputError, SettingsError, quoted
 from ..frames.parquet import full_path
 from ..transport import calls

@@ -102,16 +102,21 @@ class Engine:
         deadline_seconds: float,
         ended: Callable[[Outcome], None],
         connect_seconds: float = 2.0,
+        *,
+        doubted: Callable[[], None] | None = None,
     ) -> Exchange:
         """Send a request and call `ended` on the engine's thread with its answer or its error; as `submit` otherwise.
 
-        Costs less than a future. `ended` must not raise, and must not take long: everything else waits for it.
+        Costs less than a future. `ended` must not raise, and must not take long: everything else waits for it. So with
+        `doubted`, which is called later if the answer may have been the one to another request: a server that
+        sends an answer too many shows it only by saying more than it was asked. The connection keeps `doubted`
+        for a while, so it should hold nothing large.
         """
         with self._lock:
             if self._is_closed:
                 raise closed()
             loop = self._running_loop()
-        exchange = Exchange(loop, request, deadline_seconds, connect_seconds, ended)
+        exchange = Exchange(loop, request, deadline_seconds, connect_seconds, ended, doubted)
         loop.post(exchange)
         return exchange
 

@@ -31,6 +31,7 @@ from .messages import HttpAnswer, HttpRequest, Timing
 from .scrub import scrubbed, without_key
 
 Ended: TypeAlias = "Callable[[HttpAnswer | BaseException], None]"
+Doubted: TypeAlias = "Callable[[], None]"
 # httpx would unpack whole pieces, a thousandfold, before anybody can count.
 _UNPACKED = ("Accept-Encoding", "identity")
 
@@ -45,8 +46,13 @@ class Cancellable(Protocol):
 class Lane(Protocol):
     """What many requests at once go through."""
 
-    def send(self, request: HttpRequest, deadline_seconds: float, ended: Ended) -> Cancellable:
-        """Start a request; `ended` is called once, on any thread, with its answer or with what went wrong."""
+    def send(
+        self, request: HttpRequest, deadline_seconds: float, ended: Ended, *, doubted: Doubted | None = None
+    ) -> Cancellable:
+        """Start a request; `ended` is called once, on any thread, with its answer or with what went wrong.
+
+        `doubted` is called later if the answer may have been the one to another request. Only the engine can tell.
+        """
 
 
 def send(http: httpx.Client, request: HttpRequest, deadline_seconds: float = math.inf) -> HttpAnswer:
@@ -94,7 +100,14 @@ class ThreadLane:
         self._http = http
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="tecton-nb-httpx")
 
-    def send(self, request: HttpRequest, deadline_seconds: float, ended: Ended) -> Cancellable:
+    def send(
+        self,
+        request: HttpRequest,
+        deadline_seconds: float,
+        ended: Ended,
+        *,
+        doubted: Doubted | None = None,  # noqa: ARG002
+    ) -> Cancellable:
         """Send in a thread of the pool; longer time-outs of the client's own hold instead of the deadline."""
         return _told(self._pool.submit(send, self._http, request, deadline_seconds), ended)
 
@@ -110,7 +123,14 @@ class LoopLane:
         self._http = http
         self._loop = asyncio.get_running_loop()
 
-    def send(self, request: HttpRequest, deadline_seconds: float, ended: Ended) -> Cancellable:
+    def send(
+        self,
+        request: HttpRequest,
+        deadline_seconds: float,
+        ended: Ended,
+        *,
+        doubted: Doubted | None = None,  # noqa: ARG002
+    ) -> Cancellable:
         """Send as a task of the loop."""
         return _told(asyncio.run_coroutine_threadsafe(self._send(request, deadline_seconds), self._loop), ended)
 

@@ -28,7 +28,10 @@ from .watch import READ, new_watch
 # changed (sleep, VPN) and the others are no better.
 _SWALLOWED_LIMIT: Final = 2
 _STOP_SECONDS: Final = 1.0
-
+# A connection that rested for longer may be left by libcurl for its age when it is used again.
+_LONG_SECONDS: Final = 30.0
+# A server that said more than it was asked gets a new connection for every request for so long.
+_DISTRUST_SECONDS: Final = 60.0
 
 Outcome: TypeAlias = HttpAnswer | TectonError
 
@@ -40,11 +43,13 @@ class Exchange:
     ----------
     ended
         Called once on the engine's thread, or by whoever stops the engine; must not raise.
+    doubted
+        Called on the engine's thread if the answer that `ended` got may be the one to another request.
     """
 
     __slots__ = (
-        "_loop", "connect_seconds", "deadline_seconds", "ended", "is_cancelled", "is_over", "is_second_try", "request",
-        "started",
+        "_loop", "connect_seconds", "deadline_seconds", "doubted", "ended", "is_cancelled", "is_over", "is_second_try",
+        "request", "started",
     )  # fmt: skip
 
     def __init__(
@@ -54,12 +59,14 @@ class Exchange:
         deadline_seconds: float,
         connect_seconds: float,
         ended: Callable[[Outcome], None],
+        doubted: Callable[[], None] | None = None,
     ) -> None:
         self._loop = loop
         self.request = request
         self.deadline_seconds = deadline_seconds
         self.connect_seconds = connect_seconds
         self.ended = ended
+        self.doubted = doubted
         self.started = 0.0
         self.is_second_try = False
         self.is_cancelled = False
@@ -75,7 +82,9 @@ class Exchange:
         """Tell the outcome, once."""
         if not self.is_over:
             self.is_over = True
-            self.ended(outcome if isinstance(outcome, HttpAnswer) else without_key(outcome, self.request.key))
+            # Whoever keeps the exchange does not keep whom it told.
+            ended, self.ended = self.ended, _told
+            ended(outcome if isinstance(outcome, HttpAnswer) else without_key(outcome, self.request.key))
 
 
 class Loop:
@@ -87,7 +96,11 @@ class Loop:
         self._waiting: deque[Exchange] = deque()
         self._running: dict[pycurl.Curl, tuple[Exchange, Transfer]] = {}
         self._idle: deque[Transfer] = deque()
-        self._make = functools.partial(Transfer, max_body_bytes, ca_bundle)
+        # The idle ones by their sockets; and those watched beyond one request, idle or not.
+        self._resting: dict[int, Transfer] = {}
+        self._kept: dict[int, Transfer] = {}
+        self._distrusts_until = float("-inf")
+        self._make = functools.partial(Transfer, max_body_bytes, ca_bundle, self._opened)
         self._due: float | None = None
         self._is_stopping = False
         self._is_asleep = False
@@ -156,6 +169,8 @@ class Loop:
         for fd, events in self._sockets.wait(0 if is_busy else self._seconds_left()):
             if fd == self._ear_fd:
                 self._ear.recv(4096)
+            elif fd in self._resting:
+                self._heed(self._resting[fd])
             else:
                 # READ and WRITE are the numbers of CSELECT_IN and CSELECT_OUT, POLL_IN and POLL_OUT.
                 self._multi.socket_action(fd, events)
@@ -168,10 +183,19 @@ class Loop:
         return None if self._due is None else max(0.0, self._due - time.monotonic())
 
     def _watch(self, event: int, fd: int, _multi: object, _data: object) -> None:
-        if event == pycurl.POLL_REMOVE:
-            self._sockets.drop(fd)
-        else:
+        if event != pycurl.POLL_REMOVE:
             self._sockets.set(fd, event)
+        elif fd in self._kept:
+            # Watched while it rests, too, and by the next request: telling the system costs more than all of this.
+            self._sockets.set(fd, READ)
+        else:
+            self._sockets.drop(fd)
+
+    def _opened(self, fd: int, _purpose: int) -> int:
+        # libcurl tells no end of a connection that rested, only that its number is that of another one now.
+        if self._kept.pop(fd, None) is not None:
+            self._sockets.forget_closed(fd)
+        return 0
 
     def _set_timer(self, milliseconds: int) -> None:
         self._due = None if milliseconds < 0 else time.monotonic() + milliseconds / 1_000
@@ -201,20 +225,70 @@ class Loop:
             return self._make()
         if exchange.is_second_try:
             # As a rule that of its first try, whose connection is gone.
-            self._idle.pop().close()
+            self._close(self._idle[-1])
+            return self._make()
+        now = time.monotonic()
+        if now < self._distrusts_until:
+            self._close_what_is_proven(now)
             return self._make()
         # Twice as many connections as requests are enough for that.
-        if len(self._idle) <= len(self._running) + 1 and not self._idle[0].has_rested(time.monotonic()):
+        if len(self._idle) <= len(self._running) + 1 and not self._idle[0].has_rested(now):
             return self._make()
-        transfer = self._idle.popleft()
+        transfer = self._idle[0]
         if transfer.is_disturbed:
-            transfer.close()
+            self._heed(transfer)
             return self._make()
+        self._wake_up(transfer)
+        if transfer.rests_since < now - _LONG_SECONDS:
+            self._unwatch(transfer)
         return transfer
+
+    def _heed(self, transfer: Transfer) -> None:
+        """Leave an idle connection that ended or spoke unasked; say so to those who may have got a wrong answer."""
+        doubted = transfer.doubted(time.monotonic())
+        self._close(transfer)
+        self._doubt(doubted)
+
+    def _doubt(self, doubted: list[Callable[[], None]]) -> None:
+        if doubted:
+            self._distrusts_until = time.monotonic() + _DISTRUST_SECONDS
+        for tell in doubted:
+            tell()
+
+    def _close_what_is_proven(self, now: float) -> None:
+        while self._idle and (self._idle[0].is_proven(now) or len(self._idle) > 2 * self.max_in_flight):
+            self._close(self._idle[0])
+
+    def _close(self, transfer: Transfer) -> None:
+        self._wake_up(transfer)
+        self._unwatch(transfer)
+        transfer.close()
+
+    def _wake_up(self, transfer: Transfer) -> None:
+        # Nearly always the first one.
+        self._idle.remove(transfer)
+        self._resting.pop(transfer.socket, None)
+
+    def _unwatch(self, transfer: Transfer) -> None:
+        if self._kept.get(transfer.socket) is transfer:
+            del self._kept[transfer.socket]
+            self._sockets.drop(transfer.socket)
+
+    def _lay_down(self, transfer: Transfer) -> None:
+        before = transfer.socket
+        transfer.rest(time.monotonic())
+        self._idle.append(transfer)
+        fd = transfer.socket
+        if before != fd and self._kept.get(before) is transfer:
+            del self._kept[before]
+            self._sockets.forget_closed(before)
+        if fd >= 0:
+            self._kept[fd] = self._resting[fd] = transfer
+            self._sockets.set(fd, READ)
 
     def _drop_connections(self) -> None:
         while self._idle:
-            self._idle.pop().close()
+            self._close(self._idle[-1])
         self._swallowed = 0
 
     def _start(self, exchange: Exchange, transfer: Transfer) -> None:
@@ -226,7 +300,7 @@ class Loop:
         try:
             transfer.prepare(exchange.request, seconds, exchange.connect_seconds)
         except (TectonError, pycurl.error, ValueError, TypeError, OverflowError) as error:
-            self._idle.append(transfer)
+            self._lay_down(transfer)
             exchange.end(error if isinstance(error, TectonError) else InputError(f"Cannot send: {error}."))
             return
         self._running[transfer.curl] = (exchange, transfer)
@@ -247,9 +321,14 @@ class Loop:
         self._swallowed = 0
         try:
             outcome: Outcome = transfer.answer()
+            transfer.answered(exchange.doubted, exchange.deadline_seconds)
         except TectonError as error:
             outcome = error
         exchange.end(outcome)
+        self._doubt(transfer.doubted_at_once())
+        if transfer.is_new_connection and time.monotonic() < self._distrusts_until:
+            # The first answer on a connection is the right one, and there is to be no second.
+            self._close(transfer)
 
     def _fail(self, curl: pycurl.Curl, code: int, message: str) -> None:
         exchange, transfer = self._release(curl)
@@ -264,8 +343,7 @@ class Loop:
     def _release(self, curl: pycurl.Curl) -> tuple[Exchange, Transfer]:
         exchange, transfer = self._running.pop(curl)
         self._multi.remove_handle(curl)
-        transfer.rest(time.monotonic())
-        self._idle.append(transfer)
+        self._lay_down(transfer)
         return exchange, transfer
 
     def _end(self, exchange: Exchange) -> None:
@@ -292,6 +370,10 @@ class Loop:
         with contextlib.suppress(IndexError):
             while True:
                 (self._waiting or self._inbox).popleft().end(closed())
+
+
+def _told(_outcome: Outcome) -> None:
+    """Take the place of whoever was told."""
 
 
 def closed() -> ConnectionFailedError:

@@ -85,6 +85,9 @@ class HttpAnswer(NamedTuple):
         Whole body, unpacked.
     timing
         How long it took.
+    doubtful_seconds
+        For how long from now on it may turn out to be the answer to another request: it came on a kept connection,
+        and only silence afterwards shows that nothing was left over there.
     """
 
     status: int
@@ -92,6 +95,7 @@ class HttpAnswer(NamedTuple):
     headers: tuple[tuple[str, str], ...]
     body: bytes
     timing: Timing
+    doubtful_seconds: float = 0.0
 
     def __repr__(self) -> str:
         # Nothing that a server may have filled with the API key: tracebacks may show locals.

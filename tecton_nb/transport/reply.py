@@ -23,7 +23,8 @@ ABORT: Final = -1
 _STATUS_LINE: Final = re.compile(rb"HTTP/1\.[01] +([0-9]{3})(?: +([^\x00\r\n]*))?\r?\n")
 # One match a line, or the line is no header.
 _HEADER_LINES: Final = re.compile(r"(?m)^([!#$%&'*+.^_`|~0-9A-Za-z-]+):([^\x00\r\n]*)\r?\n")
-_FRAMING_LENGTHS: Final = frozenset(map(len, ("content-length", "content-encoding", "transfer-encoding")))
+_FRAMING: Final = ("content-length", "content-encoding", "transfer-encoding", "connection")
+_FRAMING_LENGTHS: Final = frozenset(map(len, _FRAMING))
 _BLANK: Final = (b"\r\n", b"\n")
 # A greeting of another service, such as SSH-2.0-OpenSSH_9; as much of one as may still become one.
 _GREETING: Final = re.compile(rb"[\t -~]{1,1000}\r?\n")
@@ -32,12 +33,13 @@ _GREETING_BEGUN: Final = re.compile(rb"[\t -~]{1,1000}\r?")
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """Status line and headers of the final answer."""
+    """Status line and headers of the final answer; `keeps_connection` if it is to be the end of nothing else."""
 
     status: int
     reason: str
     headers: tuple[tuple[str, str], ...]
     packed_as: str | None
+    keeps_connection: bool
 
 
 class Reply:
@@ -180,15 +182,22 @@ def _parse_head(lines: list[bytes], max_body_bytes: int) -> Head:
     packed_as = packing(framing["content-encoding"]) if framing["content-encoding"] else None
     if status >= 200:
         _check_length(set(framing["content-length"]), max_body_bytes)
+    keeps_connection = lines[0].startswith(b"HTTP/1.1") and _is_bounded(framing)
     if not framing["content-encoding"]:
-        return Head(status, reason, headers, None)
+        return Head(status, reason, headers, None, keeps_connection)
     plain = tuple(header for header in headers if header[0].lower() not in {"content-encoding", "content-length"})
-    return Head(status, reason, plain, packed_as)
+    return Head(status, reason, plain, packed_as, keeps_connection)
+
+
+def _is_bounded(framing: dict[str, list[str]]) -> bool:
+    """Return whether the answer says where it ends, and does not end the connection."""
+    has_end = framing["content-length"] or framing["transfer-encoding"]
+    return bool(has_end) and "close" not in ",".join(framing["connection"]).lower()
 
 
 def _framing(headers: tuple[tuple[str, str], ...]) -> dict[str, list[str]]:
     """Return the values of the headers that say where the body ends and what it is packed as."""
-    found: dict[str, list[str]] = {"content-length": [], "content-encoding": [], "transfer-encoding": []}
+    found: dict[str, list[str]] = {name: [] for name in _FRAMING}
     for name, value in headers:
         # By its length first: most names are none of them.
         if len(name) in _FRAMING_LENGTHS and (values := found.get(name.lower())) is not None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import re
-import select
-import sys
+import socket
+from collections import deque
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Final
 from urllib.parse import urlsplit
@@ -19,10 +20,17 @@ from .failures import CUT_OFF, Failure, error_for
 from .messages import HttpAnswer, HttpRequest, Timing
 from .reply import Reply
 from .secret import Secret, authorization
+from .watch import Peek
 
 _TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _VALUE: Final = re.compile(r"[\t -~\x80-\xff]*")
 _LONGEST_MILLISECONDS: Final = 2**31 - 1
+# An answer too many shifts the next answers by one, and hardly ever as many as these before it shows.
+_MOST_SHIFTED: Final = 8
+# Longest time that an answer is in doubt for whoever waits; a slower server than that is seldom asked in a hurry.
+_DOUBTFUL_SECONDS: Final = 0.25
+# No answer is so small. Less, on TLS, is the end of the connection.
+_LEAST_ANSWER_BYTES: Final = 64
 _CA_VARIABLES: Final = ("SSL_CERT_FILE", "CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE")
 _OPTIONS: Final = (
     (pycurl.NOSIGNAL, 1),
@@ -53,24 +61,32 @@ class Transfer:
         Largest body read.
     ca_bundle
         File of the certificate authorities to trust.
+    opened
+        Called with the number of each socket that is opened, and what for, before anything else is done with it.
     """
 
     __slots__ = (
         "_connections",
+        "_doubtful_until",
         "_headers",
         "_is_in_clear",
         "_key",
         "_limits",
+        "_listeners",
         "_max_body_bytes",
+        "_peek",
         "_reply",
-        "_rests_until",
-        "_socket",
         "_started_at",
+        "_total_seconds",
         "_url",
         "curl",
+        "is_new_connection",
+        "is_new_connection",
+        "rests_since",
+        "socket",
     )
 
-    def __init__(self, max_body_bytes: int, ca_bundle: str) -> None:
+    def __init__(self, max_body_bytes: int, ca_bundle: str, opened: Callable[[int, int], int]) -> None:
         self._max_body_bytes = max_body_bytes
         self._reply = Reply(max_body_bytes)
         self._url = ""
@@ -79,8 +95,12 @@ class Transfer:
         self._key: Secret | None = None
         self._limits = (0.0, 0.0)
         self._started_at = datetime.now(UTC)
-        self._rests_until = 0.0
-        self._socket = -1
+        self.rests_since = self._total_seconds = self._doubtful_until = 0.0
+        self.is_new_connection = False
+        self._peek = Peek()
+        self._listeners: deque[Callable[[], None]] = deque(maxlen=_MOST_SHIFTED)
+        # Of the kept connection while the handle is idle, -1 where there is none.
+        self.socket = -1
         self.curl = pycurl.Curl()
         # A connection of its own, so that whoever uses the handles decides how long each connection rests.
         self._connections = pycurl.CurlShare()
@@ -88,6 +108,7 @@ class Transfer:
         self.curl.setopt(pycurl.SHARE, self._connections)
         for option, value in _OPTIONS:
             self.curl.setopt(option, value)
+        self.curl.setopt(pycurl.SOCKOPTFUNCTION, opened)
         self.curl.setopt(pycurl.CAINFO, ca_bundle)
         self.curl.setopt(pycurl.PROXY_CAINFO, ca_bundle)
         self.curl.setopt(pycurl.MAXFILESIZE_LARGE, max_body_bytes)
@@ -127,7 +148,8 @@ class Transfer:
         if head is None:
             # libcurl takes a head that is cut off for a whole one.
             raise self._reply.headless() or self.error(CUT_OFF, "the head is cut off")
-        return HttpAnswer(head.status, head.reason, head.headers, body, self._timing())
+        timing = self._timing()
+        return HttpAnswer(head.status, head.reason, head.headers, body, timing, self._doubtful_seconds(timing))
 
     def error(self, code: int, message: str) -> TectonError:
         """Return the exception for a transfer that libcurl gave up with this code."""
@@ -149,17 +171,40 @@ class Transfer:
 
     def rest(self, now: float) -> None:
         """Note that the handle has nothing to do from now on."""
-        self._rests_until = now + self.curl.getinfo(pycurl.TOTAL_TIME)
-        self._socket = self.curl.getinfo(pycurl.ACTIVESOCKET)
+        get = self.curl.getinfo
+        self.rests_since = self._doubtful_until = now
+        self._total_seconds, self.is_new_connection = get(pycurl.TOTAL_TIME), get(pycurl.NUM_CONNECTS) > 0
+        self.socket = get(pycurl.ACTIVESOCKET)
+        self._peek.follow(self.socket)
+
+    def answered(self, listener: Callable[[], None] | None, deadline_seconds: float) -> None:
+        """Note who got the answer, and how long it may take until the right one comes if that was another one's."""
+        if self.is_new_connection:
+            self._listeners.clear()
+        if listener is not None:
+            self._listeners.append(listener)
+        self._doubtful_until += deadline_seconds
+
+    def doubted(self, now: float) -> list[Callable[[], None]]:
+        """Return who may have got a wrong answer: nobody if the connection has merely ended, or was long silent."""
+        return [*self._listeners] if now < self._doubtful_until and self._has_bytes() else []
+
+    def doubted_at_once(self) -> list[Callable[[], None]]:
+        """Return who may have got a wrong answer: libcurl has closed the connection because more than one came."""
+        return [*self._listeners] if self._is_cut and self._is_connection_kept() else []
+
+    def is_proven(self, now: float) -> bool:
+        """Return whether its connection was silent for so long that what came on it is not in doubt any more."""
+        return self.socket < 0 or now >= self.rests_since + self._total_seconds + _DOUBTFUL_SECONDS
 
     def has_rested(self, now: float) -> bool:
         """Return whether its connection was left alone for as long as its last request took, or there is none."""
-        return self._socket < 0 or now >= self._rests_until
+        return self.socket < 0 or now >= self.rests_since + self._total_seconds
 
     @property
     def is_disturbed(self) -> bool:
         """Whether its connection has something to say though nobody asked: its end, or an answer too many."""
-        return self._socket >= 0 and _is_readable(self._socket)
+        return self._peek.is_readable()
 
     @property
     def is_connection_dead(self) -> bool:
@@ -170,6 +215,26 @@ class Transfer:
         """Free the handle and close its connection."""
         self.curl.close()
         self._connections.close()
+
+    @property
+    def _is_cut(self) -> bool:
+        # libcurl closes a connection with bytes behind the answer.
+        head = self._reply.head
+        return self.socket < 0 and head is not None and head.keeps_connection
+
+    def _doubtful_seconds(self, timing: Timing) -> float:
+        if timing.is_new_connection or (self.socket < 0 and not self._is_cut):
+            return 0.0
+        return _DOUBTFUL_SECONDS if self._is_cut else min(timing.total_seconds, _DOUBTFUL_SECONDS)
+
+    def _has_bytes(self) -> bool:
+        # The engine's thread closes it next: nobody misses what is read here.
+        with socket.socket(fileno=os.dup(self.socket)) as twin:
+            try:
+                came = twin.recv(_LEAST_ANSWER_BYTES, socket.MSG_DONTWAIT)
+            except OSError:
+                return False
+        return len(came) == _LEAST_ANSWER_BYTES if self._url.startswith("https:") else bool(came)
 
     def _aim(self, request: HttpRequest) -> None:
         if request.url != self._url:
@@ -218,10 +283,9 @@ class Transfer:
 
     def _timing(self) -> Timing:
         get = self.curl.getinfo
-        is_new = get(pycurl.NUM_CONNECTS) > 0
-        ready, total = get(pycurl.PRETRANSFER_TIME), get(pycurl.TOTAL_TIME)
+        ready, total = get(pycurl.PRETRANSFER_TIME), self._total_seconds
         first = max(0.0, get(pycurl.STARTTRANSFER_TIME) - ready)
-        if not is_new:
+        if not self.is_new_connection:
             return Timing(self._started_at, 0.0, 0.0, 0.0, first, total, False)
         looked_up, connected = get(pycurl.NAMELOOKUP_TIME), get(pycurl.CONNECT_TIME)
         tls = max(0.0, get(pycurl.APPCONNECT_TIME) - connected)
@@ -242,14 +306,6 @@ class Transfer:
     def _is_connection_kept(self) -> bool:
         # Without an address no connection was reached at all, old or new.
         return not self.curl.getinfo(pycurl.NUM_CONNECTS) and bool(self.curl.getinfo(pycurl.PRIMARY_IP))
-
-
-def _is_readable(fd: int) -> bool:
-    if sys.platform == "win32":
-        return bool(select.select([fd], [], [], 0)[0])
-    poll = select.poll()
-    poll.register(fd, select.POLLIN)
-    return bool(poll.poll(0))
 
 
 def _header_lines(headers: tuple[tuple[str, str], ...]) -> list[bytes]:

@@ -6,7 +6,6 @@ takes four times as long as by epoll itself.
 
 from __future__ import annotations
 
-import contextlib
 import select
 import selectors
 from typing import Protocol
@@ -23,6 +22,9 @@ class Watch(Protocol):
 
     def drop(self, fd: int) -> None:
         """Forget a socket, if it is known."""
+
+    def forget_closed(self, fd: int) -> None:
+        """Forget a socket that was closed while it was known, if it was; its number may be that of another by now."""
 
     def wait(self, seconds: float | None) -> list[tuple[int, int]]:
         """Return what is ready, as numbers and events, at the latest after so long; `None` is for ever."""
@@ -47,6 +49,10 @@ class SelectorWatch:
         if fd in self._selector.get_map():
             self._selector.unregister(fd)
 
+    def forget_closed(self, fd: int) -> None:
+        """See `Watch`."""
+        self.drop(fd)
+
     def wait(self, seconds: float | None) -> list[tuple[int, int]]:
         """See `Watch`."""
         return [(key.fd, events) for key, events in self._selector.select(seconds)]
@@ -68,27 +74,69 @@ if hasattr(select, "epoll"):
 
         def set(self, fd: int, events: int) -> None:
             """See `Watch`."""
-            (self._epoll.modify if fd in self._known else self._epoll.register)(fd, _EPOLL_EVENTS[events])
-            self._known[fd] = events
+            known = self._known.get(fd)
+            if known != events:
+                (self._epoll.register if known is None else self._epoll.modify)(fd, _EPOLL_EVENTS[events])
+                self._known[fd] = events
 
         def drop(self, fd: int) -> None:
             """See `Watch`."""
             if self._known.pop(fd, None) is not None:
-                # Whoever closed it has taken it off already.
-                with contextlib.suppress(OSError):
+                # Whoever closed it has taken it off already. contextlib.suppress takes as long as the call.
+                try:  # noqa: SIM105
                     self._epoll.unregister(fd)
+                except OSError:
+                    pass
+
+        def forget_closed(self, fd: int) -> None:
+            """See `Watch`."""
+            self._known.pop(fd, None)
 
         def wait(self, seconds: float | None) -> list[tuple[int, int]]:
             """See `Watch`."""
-            return [(fd, _events(mask) & self._known.get(fd, 0)) for fd, mask in self._epoll.poll(seconds)]
+            found = self._epoll.poll(seconds)
+            if any(fd not in self._known for fd, _ in found):
+                self._begin_anew()
+            return [(fd, _events(mask) & self._known[fd]) for fd, mask in found if fd in self._known]
 
         def close(self) -> None:
             """See `Watch`."""
             self._epoll.close()
 
+        def _begin_anew(self) -> None:
+            # A closed socket that a forked process still holds stays ready for ever and cannot be taken off any more.
+            self._epoll.close()
+            self._epoll = select.epoll()
+            for fd, events in self._known.items():
+                self._epoll.register(fd, _EPOLL_EVENTS[events])
+
     def _events(mask: int) -> int:
         # An error or a hang-up is ready for both, as `selectors` has it.
         return (READ if mask & ~select.EPOLLOUT else 0) | (WRITE if mask & ~select.EPOLLIN else 0)
+
+
+class Peek:
+    """Looks at one socket at a time, without waiting."""
+
+    def __init__(self) -> None:
+        self._fd = -1
+        self._poll = select.poll() if hasattr(select, "poll") else None
+
+    def follow(self, fd: int) -> None:
+        """Look at this socket from now on, at none if it is -1."""
+        if fd == self._fd:
+            return
+        if self._poll is not None and self._fd >= 0:
+            self._poll.unregister(self._fd)
+        if self._poll is not None and fd >= 0:
+            self._poll.register(fd, select.POLLIN)
+        self._fd = fd
+
+    def is_readable(self) -> bool:
+        """Return whether something came, or the end."""
+        if self._fd < 0:
+            return False
+        return bool(select.select([self._fd], [], [], 0)[0] if self._poll is None else self._poll.poll(0))
 
 
 def new_watch() -> Watch:

@@ -14,7 +14,8 @@ from canned import KEY, typed, vector
 
 from tecton_nb.batch.origin import Origin
 from tecton_nb.batch.plan import plan_rows
-from tecton_nb.batch.run import BatchRun, BatchSettings
+from tecton_nb.batch.run import BatchRun
+from tecton_nb.batch.settings import BatchSettings
 from tecton_nb.transport.connection import Connection
 from tecton_nb.transport.messages import HttpAnswer, HttpRequest, Timing
 from tecton_nb.transport.policy import Governor
@@ -36,6 +37,7 @@ class Sent:
 
     request: HttpRequest
     ended: Callable[[HttpAnswer | BaseException], None]
+    doubted: Callable[[], None]
     is_cancelled: bool = False
 
     @property
@@ -64,9 +66,9 @@ class Lane:
 
     sent: list[Sent] = field(default_factory=list)
 
-    def send(self, request: HttpRequest, deadline_seconds: float, ended: Any) -> Sent:
+    def send(self, request: HttpRequest, deadline_seconds: float, ended: Any, *, doubted: Any) -> Sent:
         """Remember the request."""
-        self.sent.append(Sent(request, ended))
+        self.sent.append(Sent(request, ended, doubted))
         return self.sent[-1]
 
     def take(self) -> list[Sent]:

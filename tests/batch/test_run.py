@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+
 import pytest
 from by_hand import answer_of, run_of, values_for
 
@@ -375,6 +377,14 @@ class _Kept:
         self.commit()
 
 
+def _answer_all(run, lane, clock):
+    while not run.is_over:
+        clock.now += 10
+        run.tick()
+        for sent in lane.take():
+            sent.answer()
+
+
 def test_rows_of_the_resume_file_are_not_asked_for():
     """What an earlier run finished is there before anything is sent, and new answers are kept."""
     ledger = _Kept(known=["b"])
@@ -411,6 +421,83 @@ def test_answer_found_wrong_late_is_not_kept():
     lane.take()[0].answer(body)
 
     assert ledger.forgotten == [b"a"]
+
+
+def test_row_whose_answer_is_in_doubt_is_asked_for_again():
+    """What a connection gave too much may be another row's: its values go, from the resume file too, and come anew."""
+    ledger = _Kept()
+    run, lane, clock = run_of(["a", "b"], ledger=ledger, concurrency=1)
+    run.tick()
+    first = lane.take()[0]
+    first.answer(values_for(["b"]))
+
+    first.doubted()
+
+    assert run.progress().done == 0
+    assert ledger.forgotten == [b"a"]
+    _answer_all(run, lane, clock)
+    assert run.batch().to_pandas()["v.text"].tolist() == ["a", "b"]
+    assert run.batch().report.retries == {"doubted": 1}
+
+
+def test_row_whose_answers_are_all_in_doubt_ends_with_an_error_and_no_value():
+    """A server that always says more than it is asked costs a row its values, never another row's."""
+    run, lane, clock = run_of(["a", "b"])
+    run.tick()
+    for _ in range(3):
+        for sent in lane.take():
+            sent.ended(answer_of(values_for(["z"] if sent.keys == ["a"] else ["b"]))._replace(doubtful_seconds=0.02))
+            if sent.keys == ["a"]:
+                sent.doubted()
+        clock.now += 10
+        run.tick()
+
+    batch = run.batch()
+
+    assert run.is_over
+    assert batch.to_pandas()["v.text"].fillna("-").tolist() == ["-", "b"]
+    assert batch.statuses()["v.text"].iloc[0] == "FAILED"
+    assert batch.slo_info().iloc[0].isna().all()
+    assert batch.errors()[["exception", "attempts"]].to_dict("index") == {
+        0: {"exception": "ProtocolError", "attempts": 3}
+    }
+    assert "more answers than it was asked for" in batch.errors()["message"].item()
+
+
+def test_run_is_over_when_its_last_answer_is_out_of_doubt():
+    """The last answers on kept connections wait for as long as the engine says; a doubt meanwhile is heard."""
+    run, lane, clock = run_of(["a"])
+    run.tick()
+    first = lane.take()[0]
+    first.ended(answer_of(values_for(["z"]))._replace(doubtful_seconds=0.02))
+    assert not run.is_over
+    first.doubted()
+    clock.now += 10
+    run.tick()
+
+    lane.take()[0].ended(answer_of(values_for(["a"]))._replace(doubtful_seconds=0.02))
+    assert not run.is_over
+    clock.now += 0.02
+    run.tick()
+
+    assert run.is_over
+    assert run.batch().to_pandas()["v.text"].tolist() == ["a"]
+
+
+def test_doubts_that_come_too_late_change_nothing():
+    """A batch that was handed out stays as it is, and who was forgotten is not told."""
+    run, lane, _ = run_of(["a"])
+    run.tick()
+    sent = lane.take()[0]
+    sent.answer()
+    batch = run.batch()
+
+    sent.doubted()
+    assert batch.to_pandas()["v.text"].tolist() == run.batch().to_pandas()["v.text"].tolist() == ["a"]
+
+    del run, batch
+    gc.collect()
+    sent.doubted()
 
 
 def test_full_disk_is_an_error_at_the_end_and_costs_no_row():

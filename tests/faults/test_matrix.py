@@ -50,7 +50,9 @@ B16  redirects
      test_redirect_is_refused_and_says_where_to, test_every_case_of_the_corpus_spoils_its_own_row_only
 B17  answers that come twice
      test_doubled_answers_reach_no_other_row, test_doubled_answers_never_reach_another_request,
-     test_doubled_answers_in_a_packet_of_their_own_reach_no_other_request
+     test_doubled_answers_in_a_packet_of_their_own_reach_no_other_request,
+     test_answers_too_many_that_come_late_reach_no_row_for_good,
+     test_answer_too_many_that_came_late_is_told_to_those_it_may_have_reached
 B18  the mix: 5 % 503, 2 % reset, 1 % stall, 1 % garbage
      test_mix_of_faults_loses_no_row_and_mixes_up_none, test_mix_of_faults_loses_no_row_of_calls_with_many,
      test_mixed_faults_lose_no_row

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import functools
 import gzip
 import pickle
+import queue
 import re
 import ssl
 import subprocess
@@ -9,6 +11,7 @@ import sys
 import threading
 import time
 import tracemalloc
+import weakref
 import zlib
 from concurrent.futures import CancelledError, ThreadPoolExecutor, as_completed, wait
 from datetime import UTC, datetime, timedelta
@@ -30,7 +33,7 @@ from tecton_nb.exceptions import (
 )
 from tecton_nb.transport.content import MAX_BODY_BYTES
 from tecton_nb.transport.engine import Engine
-from tecton_nb.transport.messages import HttpRequest
+from tecton_nb.transport.messages import HttpAnswer, HttpRequest
 from tecton_nb.transport.reply import ABORT, Reply
 from tecton_nb.transport.secret import Secret
 
@@ -51,6 +54,10 @@ def _sent(data: bytes) -> dict[str, bytes]:
 
 def _fetch(engine: Engine, server: FaultServer, seconds: float = 20.0):
     return engine.submit(_post(server), deadline_seconds=seconds).result()
+
+
+def _answered(engine: Engine, server: FaultServer, body: bytes) -> bytes:
+    return engine.submit(_post(server, body), deadline_seconds=20).result().body
 
 
 def _error_of(engine: Engine, server: FaultServer, seconds: float = 20.0) -> BaseException:
@@ -254,6 +261,68 @@ def test_doubled_answers_in_a_packet_of_their_own_reach_no_other_request(serve, 
         futures = [engine.submit(_post(server, body), deadline_seconds=60) for body in bodies]
 
         assert [future.result().body for future in futures] == bodies
+
+
+def test_answer_too_many_that_came_late_is_told_to_those_it_may_have_reached(serve):
+    """Who got an answer on a connection that said more than it was asked is told; each new connection is without blame.
+
+    Here the answer to the third request comes again before that to the fourth, which gets it therefore.
+    """
+
+    def plan(received):
+        step = answer(received.body)
+        again = [{"sleep": 0.1}, step] if received.number == 2 else []
+        return [{"sleep": 0.001}, step, *again]
+
+    server = serve(plan)
+    doubted = [threading.Event() for _ in range(6)]
+    with Engine(max_in_flight=1) as engine:
+        found = []
+        for i in range(4):
+            told: queue.Queue[HttpAnswer] = queue.Queue()
+            engine.send(_post(server, b"%d" % i), 20, told.put, doubted=doubted[i].set)
+            found.append(told.get(timeout=20).body)
+            # The connection has rested and is used again.
+            time.sleep(0.01)
+
+        assert found == [b"0", b"1", b"2", b"2"]
+        assert all(event.wait(20) for event in doubted[:4])
+        connections = server.counts().connections
+        assert [_answered(engine, server, b"%d" % i) for i in (4, 5)] == [b"4", b"5"]
+
+    assert server.counts().connections == connections + 2
+
+
+def test_connection_that_ends_or_is_silent_puts_no_answer_in_doubt(serve):
+    """A server that closes its idle connections as they all do has answered right."""
+    server = serve(lambda received: [answer(received.body), {"sleep": 0.02}, CLOSE])
+    doubted: list[int] = []
+    with Engine(max_in_flight=1) as engine:
+        for i in range(5):
+            told: queue.Queue[HttpAnswer] = queue.Queue()
+            engine.send(_post(server, b"%d" % i), 20, told.put, doubted=functools.partial(doubted.append, i))
+            assert told.get(timeout=20).body == b"%d" % i
+            time.sleep(0.04)
+
+    assert doubted == []
+
+
+def test_connection_keeps_nobody_alive_whom_it_told(engine, serve):
+    """An idle client holds on to no answer and to no run that is over."""
+    server = serve(_echo)
+
+    class Owner:
+        def ended(self, outcome):
+            told.set()
+
+    owner, told = Owner(), threading.Event()
+    engine.send(_post(server), 20, owner.ended, doubted=functools.partial(id, 1))
+    assert told.wait(20)
+    gone = weakref.ref(owner)
+    del owner
+    _fetch(engine, server)
+
+    assert gone() is None
 
 
 def test_many_threads_on_one_engine_each_get_their_own_answers(engine, serve):

@@ -247,7 +247,7 @@ def test_packed_body_that_is_cut_is_damaged():
     ("retries", "causes"),
     [
         (3, {Cause.THROTTLED, Cause.UNAVAILABLE, Cause.TIMEOUT, Cause.CONNECTION}),
-        (2, {Cause.UNREACHABLE, Cause.GARBAGE}),
+        (2, {Cause.UNREACHABLE, Cause.GARBAGE, Cause.DOUBTED}),
         (1, {Cause.SERVER, Cause.NOISE, Cause.ASLEEP}),
     ],
 )
@@ -259,8 +259,10 @@ def test_causes_are_retried_as_often_as_the_table_says(retries, causes):
 
 
 def test_retries_cost_14_and_5_where_the_server_is_only_busy():
-    """The price of a retry is botocore's; the one after sleep is free."""
-    assert {rule.cost for cause, rule in RULES.items() if cause not in {Cause.THROTTLED, Cause.ASLEEP}} == {14}
+    """The price of a retry is botocore's; one after sleep is free, one for a right answer in doubt nearly so."""
+    others = {Cause.THROTTLED, Cause.ASLEEP, Cause.DOUBTED}
+    assert {rule.cost for cause, rule in RULES.items() if cause not in others} == {14}
+    assert RULES[Cause.DOUBTED].cost == 1
     assert RULES[Cause.THROTTLED].cost == 5
     assert RULES[Cause.ASLEEP].cost == 0
 
@@ -272,6 +274,7 @@ def test_causes_that_stop_a_run_slow_it_down_or_count_against_the_server():
     assert {cause for cause, rule in RULES.items() if not rule.is_outage and not rule.stops_batch} == {
         Cause.THROTTLED,
         Cause.ASLEEP,
+        Cause.DOUBTED,
         Cause.NOT_FOUND,
         Cause.BAD_REQUEST,
         Cause.UNSUPPORTED,

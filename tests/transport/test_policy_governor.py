@@ -223,6 +223,33 @@ def test_rate_and_pause_hold_together():
 # Stopping
 
 
+def test_answers_in_doubt_are_asked_for_twice_more_and_then_given_up():
+    """A doubt is no failure of the server: it opens no breaker, holds no place in flight and costs a retry of 1."""
+    governor, error, retry, verdicts = _governor(), InputError("x."), None, []
+    for at in range(3):
+        attempt = governor.started(float(at), retry)
+        governor.succeeded(at + 0.1, attempt)
+        verdicts.append(governor.doubted(at + 0.2, attempt, error))
+        retry = verdicts[-1] if isinstance(verdicts[-1], Retry) else None
+
+    assert [type(verdict) for verdict in verdicts] == [Retry, Retry, GiveUp]
+    assert {verdict.cause for verdict in verdicts} == {Cause.DOUBTED}
+    assert (verdicts[-1].error, verdicts[0].cost, governor.in_flight) == (error, 1, 0)
+    assert governor.report().failures == {"doubted": 3}
+    assert governor.report().retries == {"doubted": 2}
+    assert not governor.report().is_stopped
+
+
+def test_answer_in_doubt_of_a_run_that_stopped_is_given_up():
+    """After a wrong key nothing is asked for again."""
+    governor = _governor()
+    attempt, other = governor.started(0.0), governor.started(0.0)
+    governor.succeeded(0.1, attempt)
+    governor.failed(0.2, other, SettingsError("x."))
+
+    assert isinstance(governor.doubted(0.3, attempt, InputError("x.")), GiveUp)
+
+
 @pytest.mark.parametrize(
     "error", [http_error(401), http_error(403), CertificateError("Cannot trust x."), SettingsError("Not in clear.")]
 )

@@ -45,6 +45,7 @@ class Cause(StrEnum):
     GARBAGE = "garbage"
     NOISE = "noise"
     PROTOCOL = "protocol"
+    DOUBTED = "doubted"
     PAGE = "page"
     REDIRECT = "redirect"
     CERTIFICATE = "certificate"
@@ -97,6 +98,7 @@ RULES: Final[dict[Cause, Rule]] = {
     Cause.GARBAGE: Rule(retries=2, is_outage=True),
     Cause.NOISE: Rule(retries=1, is_outage=True),
     Cause.PROTOCOL: Rule(is_outage=True),
+    Cause.DOUBTED: Rule(retries=2, cost=1),
     Cause.PAGE: Rule(is_outage=True),
     Cause.REDIRECT: Rule(is_outage=True),
     Cause.CERTIFICATE: Rule(stops_batch=True),

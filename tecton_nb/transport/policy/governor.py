@@ -226,6 +226,14 @@ class Governor:
             return Stop(told, cause, self.stopped)
         return self._verdict(now, attempt, cause, error, asked)
 
+    def doubted(self, now: float, attempt: Attempt, error: TectonError) -> Retry | GiveUp:
+        """Return what happens to the row of an attempt that succeeded, but maybe with another row's answer."""
+        self.look(now)
+        self._tally.failures[Cause.DOUBTED] += 1
+        if self.stopped is not None:
+            return GiveUp(error, Cause.DOUBTED)
+        return self._verdict(now, attempt, Cause.DOUBTED, error, 0.0)
+
     def report(self) -> PolicyReport:
         """Return what was done until now."""
         tally = self._tally
