@@ -130,18 +130,6 @@ def test_descriptions_come_when_they_are_asked_for(explorer):
     assert explorer.details["description"].notna().any()
 
 
-def test_what_changed_since_the_previous_fetch_is_shown(explorer):
-    """A second fetch with another amount tells the features that differ, and equal ones do not."""
-    explorer.fetch().wait(WAIT)
-    explorer.fetch().wait(WAIT)
-    same = explorer._results._change.value
-
-    explorer.fill_example().fetch().wait(WAIT)
-
-    assert "Nothing has changed" in same
-    assert "Changed since the previous fetch" in explorer._results._change.value
-
-
 def test_errors_are_told_in_the_panel(explorer):
     """What the server refuses is shown in the words of the exception; the next fetch works again."""
     explorer.picker.choose("fraud_detection_feature_servise")
@@ -214,6 +202,7 @@ def test_cancel_ends_a_fetch_that_hangs(ours):
 
     assert "Cancelled." in explorer._said.value
     assert explorer.frame is None
+    assert explorer._results._table.value == ""
 
 
 def test_batch_of_a_frame_keeps_index_and_tells_failures(ours):
@@ -229,7 +218,7 @@ def test_batch_of_a_frame_keeps_index_and_tells_failures(ours):
 
     assert explorer.frame.index.tolist() == [7, 8, 9]
     assert "2 of 3 rows have their values; 1 do not." in explorer._said.value
-    assert "Rows that failed" in explorer._results._change.value
+    assert "Rows that failed" in explorer._results._failures.value
 
 
 @pytest.mark.parametrize("suffix", ["csv", "parquet"])
