@@ -22,7 +22,7 @@ from .answers import shown_details
 from .background import Latest
 from .batch_box import BatchBox, rows_from
 from .changes import Changes, Fetch, changes_since
-from .code import Snippets, snippets
+from .code import Access, Snippets, snippets
 from .code_view import CodeView
 from .fetching import fetch_all_behind, fetch_row
 from .fields import JoinKeyForm, first_row
@@ -286,13 +286,8 @@ class FeatureServiceExplorer(Panel):
             self.snippets = Snippets()
         else:
             stated = Selection(**{**vars(self.selection), "workspace": service.workspace_name})
-            self.snippets = snippets(
-                stated,
-                form.entries,
-                url=self._client.url,
-                key_variable=self._client.api_key_variable,
-                is_wildcard=service.is_wildcard,
-            )
+            access = Access.of(self._client)
+            self.snippets = snippets(stated, form.entries, access, is_wildcard=service.is_wildcard)
         self._code_view.show(self.snippets)
         self.code = self.snippets.python
 
