@@ -1,13 +1,15 @@
 """``tecton-nb explore`` opens a notebook that is ready to run."""
 
 import json
+import os
 import subprocess
+from pathlib import Path
 
 import nbformat
 import pytest
 
 from tecton_nb import cli_explore
-from tecton_nb.cli_explore import open_explorer, ready_notebook
+from tecton_nb.cli_explore import command_for, environment, open_explorer, ready_notebook
 from tecton_nb.exceptions import SettingsError
 
 
@@ -46,6 +48,17 @@ def test_notebook_is_written_once_and_opened(tmp_path, started, is_voila, packag
     assert path.read_text() == "mine"
     assert [command[1:4] for command in started] == [["-m", package, str(path)]] * 2
     assert ["--no-browser" in command for command in started] == [True, False]
+
+
+def test_page_of_voila_is_ours_and_found_beside_the_user_s_own(monkeypatch):
+    """Voila is told our template, which lies where it looks; places that the user has set stay."""
+    monkeypatch.setenv("JUPYTER_PATH", "/mine")
+    name = command_for(Path("explorer.ipynb"), is_voila=True)[-1].removeprefix("--template=")
+
+    ours, mine = environment()["JUPYTER_PATH"].split(os.pathsep)
+
+    assert mine == "/mine"
+    assert (Path(ours) / "voila" / "templates" / name / "index.html.j2").is_file()
 
 
 def test_what_is_not_installed_or_not_there_is_told(tmp_path, started, monkeypatch):

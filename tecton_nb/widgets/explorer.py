@@ -220,6 +220,7 @@ class FeatureServiceExplorer(Panel):
             box.add_class("tnb-heard")
         for box in (self._options, self._batch_box):
             box.observe(self._edited, "edits")
+            box.add_class("tnb-drawer")
         example = button_for("Next example", "Fill in the next example row", self.fill_example)
         cancel = button_for("Cancel", "End what is under way", self.cancel)
         self._batch_box.button.on_click(lambda _: self.fetch_batch())

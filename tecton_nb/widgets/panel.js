@@ -54,6 +54,10 @@ function describe(root) {
   for (const [name, role] of [["tnb-status", "status"], ["tnb-alert", "alert"]]) {
     for (const place of root.querySelectorAll(`.${name}`)) if (!place.hasAttribute("role")) place.setAttribute("role", role);
   }
+  for (const picture of root.querySelectorAll("img.widget-image")) {
+    // The sentence that stands above it.
+    picture.alt = picture.closest(".tnb-panel").querySelector(".tnb-status")?.textContent ?? "";
+  }
   for (const table of root.querySelectorAll(".tnb-scroll")) {
     if (table.hasAttribute("tabindex")) continue;
     table.setAttribute("tabindex", "0");

@@ -31,6 +31,7 @@ KERNEL_IS_READY = """() => {
   return !!(w?.context?.isReady && s?.isReady && k && k.connectionStatus === 'connected' && k.status === 'idle'); }"""
 TOKEN = "t"
 HERE = Path(__file__).parent
+MAKEFILE = HERE.parents[1] / "Makefile"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -53,8 +54,16 @@ class Notebook:
         workspace = path.removesuffix(".ipynb")
         page.goto(f"{lab.url}/lab/workspaces/{workspace}/tree/{path}?reset&token={TOKEN}")
         self.panel = page.locator(".jp-NotebookPanel:visible")
+        self._wait()
+
+    def _wait(self) -> None:
         self.panel.wait_for(timeout=60_000)
-        page.wait_for_function(KERNEL_IS_READY, timeout=60_000)
+        self.page.wait_for_function(KERNEL_IS_READY, timeout=60_000)
+
+    def load_again(self) -> None:
+        """Load the page again; the kernel lives on."""
+        self.page.reload()
+        self._wait()
 
     def run_all(self) -> bool:
         """Run every cell; whether none raised."""
@@ -129,6 +138,19 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     url = f"http://127.0.0.1:{port}"
     with serving(argv, home, f"{url}/api/status?token={TOKEN}"):
         yield Lab(url, folder)
+
+
+@pytest.fixture(scope="session")
+def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Address of the explorer alone, started by the command of ``make app``."""
+    home, port = tmp_path_factory.mktemp("app"), free_port()
+    (home / "demo-output").mkdir()
+    command = next(line for line in MAKEFILE.read_text().splitlines() if "explore --voila" in line)
+    argv = command.replace("$(BIN)/tecton-nb", f"{sys.executable} -m tecton_nb").split()
+    url = f"http://127.0.0.1:{port}"
+    settings = {"Voila": {"port": port, "ip": "127.0.0.1", "port_retries": 0}}
+    with serving(argv, home, f"{url}/voila/static/favicon.ico", voila=settings):
+        yield url
 
 
 @pytest.fixture

@@ -424,6 +424,20 @@ def test_compare_panel_opens_on_what_differs_most():
     assert "user_id" in panel._cells.value
 
 
+def test_compare_panel_shows_the_worst_feature_first_and_nothing_that_says_nothing():
+    """The summary begins with what differs most, tells shares in percent, and has no column of zeros or gaps."""
+    left = pd.DataFrame({"v.a": [1.5, 2.0, 3.0], "v.b": [1, 2, 3]})
+
+    panel = ComparePanel(left, left.assign(**{"v.b": [1, 5, 6]}))
+    panel.wait(WAIT)
+    section = panel._card().sections[0]
+
+    assert [row[0] for row in section.rows] == ["v.b", "v.a"]
+    assert dict(zip(section.header, section.rows[0], strict=True))["match_ratio"] == "33.3 %"
+    assert not {"no_answer", "only_left", "left_null_ratio"} & set(section.header)
+    assert "left_status" not in panel._cells.value
+
+
 def test_compare_panel_tells_an_error():
     """What cannot be compared is told in the panel."""
 
