@@ -98,9 +98,9 @@ class ComparePanel(Panel):
 def _in_short(summary: pd.DataFrame) -> pd.DataFrame:
     """Return a summary to be read: worst feature first, numbers rounded, no columns that say nothing."""
     shown = telling(summary.sort_values("mismatches", ascending=False, kind="stable"))
-    return shown.assign(
-        **{name: [_short(name, value) for value in shown[name]] for name in shown.select_dtypes("float")}
-    )
+    floats = [str(name) for name in shown.select_dtypes("float")]
+    rounded: dict[str, Any] = {name: [_short(name, value) for value in shown[name]] for name in floats}
+    return shown.assign(**rounded)
 
 
 def _short(name: str, value: Any) -> Any:
