@@ -36,7 +36,7 @@ def open_explorer(folder: Path, profile: str | None, *, is_voila: bool, opens_br
     if not path.exists():
         path.write_text(json.dumps(ready_notebook(profile), indent=1) + "\n", encoding="utf-8")
     command = [*command_for(path, is_voila=is_voila), *([] if opens_browser else ["--no-browser"])]
-    return subprocess.run(command, check=False, env=environment()).returncode  # noqa: S603
+    return _ended(subprocess.Popen(command, env=environment()))  # noqa: S603
 
 
 def command_for(path: Path, *, is_voila: bool) -> list[str]:
@@ -51,6 +51,16 @@ def environment() -> dict[str, str]:
     """Return the environment of the command: this one, and where the template is."""
     places = [str(_PAGE), *filter(None, [os.environ.get("JUPYTER_PATH")])]
     return os.environ | {"JUPYTER_PATH": os.pathsep.join(places)}
+
+
+def _ended(server: subprocess.Popen[bytes]) -> int:
+    """Return the exit status of the server when it has ended, by Ctrl-C too."""
+    while True:
+        try:
+            return server.wait()
+        except KeyboardInterrupt:
+            # The server has got it as well: it asks, shuts its kernels down, and ends.
+            continue
 
 
 def ready_notebook(profile: str | None) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 import json
 import os
-import subprocess
 from pathlib import Path
 
 import nbformat
@@ -13,16 +12,32 @@ from tecton_nb.cli_explore import command_for, environment, open_explorer, ready
 from tecton_nb.exceptions import SettingsError
 
 
+class Server:
+    """A server that ends at once; Ctrl-C may come before."""
+
+    interruptions = 0
+
+    def __init__(self, command, env):
+        self.command = command
+
+    def wait(self):
+        """Return that it ended well."""
+        if Server.interruptions:
+            Server.interruptions -= 1
+            raise KeyboardInterrupt
+        return 0
+
+
 @pytest.fixture
 def started(monkeypatch):
     """Note the command instead of starting a server; that is what the browser tests do."""
     commands = []
 
-    def run(command, **_):
+    def start(command, env):
         commands.append(command)
-        return subprocess.CompletedProcess(command, 0)
+        return Server(command, env)
 
-    monkeypatch.setattr(cli_explore.subprocess, "run", run)
+    monkeypatch.setattr(cli_explore.subprocess, "Popen", start)
     return commands
 
 
@@ -48,6 +63,14 @@ def test_notebook_is_written_once_and_opened(tmp_path, started, is_voila, packag
     assert path.read_text() == "mine"
     assert [command[1:4] for command in started] == [["-m", package, str(path)]] * 2
     assert ["--no-browser" in command for command in started] == [True, False]
+
+
+def test_interruption_is_left_to_the_server(tmp_path, started, monkeypatch):
+    """Ctrl-C reaches the server too; the command waits until it has ended by itself."""
+    monkeypatch.setattr(Server, "interruptions", 2)
+
+    assert open_explorer(tmp_path, None, is_voila=False, opens_browser=True) == 0
+    assert Server.interruptions == 0
 
 
 def test_page_of_voila_is_ours_and_found_beside_the_user_s_own(monkeypatch):

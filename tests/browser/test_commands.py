@@ -9,7 +9,7 @@ import pytest
 pytest.importorskip("playwright.sync_api")
 pytest.importorskip("axe_playwright_python.sync_playwright")
 
-from conftest import TOKEN, Lab, Notebook
+from labs import TOKEN, Lab, Notebook
 from loopback import free_port, serving
 from panels import choose, expect_example, expect_rows, panel_of, press
 
