@@ -21,7 +21,7 @@ class Differences(Protocol):
     """What a panel shows of a comparison: `Comparison` is one."""
 
     def summary(self) -> pd.DataFrame:
-        """Return one row per feature."""
+        """Return one row per feature, with the columns ``feature`` and ``mismatches``, how many cells differ."""
 
     def mismatches(self) -> pd.DataFrame:
         """Return one row per cell that differs, under its key, with the column ``feature``."""

