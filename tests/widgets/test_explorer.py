@@ -295,20 +295,23 @@ def test_key_is_in_no_state_repr_code_or_error(ours):
 
 @pytest.mark.parametrize("text", HOSTILE)
 def test_hostile_text_is_escaped_on_every_surface(ours, text):
-    """As key name, value, feature, description, tag and error, markup is text in all HTML that a panel makes."""
+    """As key name, value, feature, description, tag, change and error, markup is text in all HTML of a panel."""
     keys, features = [typed(text, "string")], [typed(f"v.{text}", "string", description=text, tags={text: text})]
-    answers = [Reply(vector([text], *features)), Reply({"message": text, "code": 3}, 400)]
-    explorer = explorer_of(ours, lambda _: answers[0], keys, features)
-    explorer.value = {"service": "s", "values": {text: text}, "metadata_options": {"include_feature_tags": True}}
+    said = [*(Reply(vector([value], *features)) for value in ("", text)), Reply({"message": text, "code": 3}, 400)]
+    explorer = explorer_of(ours, lambda _: said.pop(0), keys, features)
+    surfaces = []
 
     explorer.fetch().wait(WAIT)
-    values, surfaces = explorer.details["value"].tolist(), [*html_of(explorer)]
-    answers.reverse()
+    explorer.value = {"service": "s", "values": {text: text}, "metadata_options": {"include_feature_tags": True}}
+    explorer.wait(WAIT).fetch().wait(WAIT)
+    values, changed = explorer.details["value"].tolist(), explorer.comparison.differing
+    surfaces += html_of(explorer)
     explorer.fetch().wait(WAIT)
     form = JoinKeyForm(explorer.picker.service.metadata)
     surfaces += [*html_of(explorer), *html_of(form), form._repr_mimebundle_()["text/html"]]
 
     assert values == [text]
+    assert changed == [f"v.{text}"]
     for html in surfaces:
         assert not any(mark in html for mark in ("<img", "<script", "<svg", "<input", "<object", "<form", "<math"))
 
