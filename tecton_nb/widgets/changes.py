@@ -13,7 +13,7 @@ from ..batch.result import FeatureBatch
 from ..client.service import FeatureService
 from ..compare.compared import compare_features
 from ..compare.comparison import Comparison
-from ..exceptions import TectonError, listed
+from ..exceptions import listed
 from ..reprs.card import ROW_LIMIT
 from .pieces import table_html, words_html
 
@@ -97,8 +97,7 @@ def changes_since(earlier: Fetch | None, now: Fetch) -> Changes:
         return Changes()
     try:
         found = compare_features(earlier.found, now.found, on=list(now.on) or None, ignore=_given(now))
-    except TectonError as error:
-        # Such as two rows of one label: the values themselves are there all the same.
+    except Exception as error:  # noqa: BLE001  # such as two rows of one label; what came is there all the same
         return Changes(None, f"Not compared with the previous fetch. {error}")
     return Changes(found, _other_keys(earlier, now), now.batch is not None and now.row is not None)
 
@@ -131,7 +130,7 @@ def _other_keys(earlier: Fetch, now: Fetch) -> str:
         return ""
     # By their text: NaN is NaN, and 1 is not True.
     names = [name for name, value in now.row.items() if repr(value) != repr(earlier.row.get(name))]
-    return f"It was asked with other values of {listed(names)}." if names else ""
+    return f"That one had other values of {listed(names)}." if names else ""
 
 
 def _cells(comparison: Comparison) -> pd.DataFrame:

@@ -7,26 +7,40 @@ import pytest
 pytest.importorskip("playwright.sync_api")
 pytest.importorskip("axe_playwright_python.sync_playwright")
 
-from panels import choose, expect_example, expect_rows, panel_of, press, serious, shoot
+from panels import choose, expect_example, expect_rows, panel_of, press, rows_of, serious, shoot
+from playwright.sync_api import expect
 
 
 @pytest.mark.parametrize(("width", "theme"), [(1280, "light"), (480, "dark")])
 def test_panel_works_in_voila(app, page, width, theme):
-    """Choose and fetch on a page wide or narrow: every feature is there, axe finds nothing, nobody else is asked."""
+    """Wide or narrow: fill in, read a mistake, fetch, copy; axe finds nothing on the page, and nobody else is asked."""
     page.set_viewport_size({"width": width, "height": 1000})
     page.goto(f"{app}/?theme={theme}", timeout=60_000)
     panel = panel_of(page)
 
-    choose(panel, "fraud_detection_feature_service")
-    expect_example(panel, "fraud_detection_feature_service")
-    for name in ("Options", "Batch", "Fetch"):
+    choose(panel, SERVICE)
+    expect_example(panel, SERVICE)
+    for name in ("Options", "Batch"):
         press(panel, name)
+    amount = panel.get_by_label("amount")
+    amount.fill("much")
+    press(panel, "Fetch")
+    expect(panel.get_by_role("alert").filter(has_text="Cannot send 'much'")).to_be_visible(timeout=15_000)
+    amount.fill("12345.5")
+    press(panel, "Fetch")
     expect_rows(panel, 3)
+    shown = {row[0]: row[1] for row in rows_of(panel)}
+    press(panel, "Copy Python code")
+    expect(panel.get_by_text("Copied.")).to_be_visible()
+    code = page.evaluate("() => navigator.clipboard.readText()")
     shoot(page, f"voila_{theme}_{width}")
 
+    assert shown["transaction_amount_is_high.transaction_amount_is_high"] == "1"
+    assert "'amount': 12345.5," in code
     assert serious(page, None) == []
     assert page.evaluate(SIDEWAYS) == 0
     assert page.problems == []
 
 
+SERVICE = "fraud_detection_feature_service"
 SIDEWAYS = "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"

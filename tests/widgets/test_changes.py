@@ -108,7 +108,7 @@ def test_other_keys_are_told(fetched):
 
     explorer = fetched(answered(*SAME), answered(*SAME), values=rows)
 
-    assert "It was asked with other values of &#39;k&#39;." in shown(explorer)
+    assert "That one had other values of &#39;k&#39;." in shown(explorer)
 
 
 def test_failed_fetch_is_not_what_the_next_one_is_compared_with(fetched):
@@ -177,5 +177,5 @@ def test_rows_behind_a_key_are_compared_by_their_own_keys(client):
     assert explorer.error is None
     assert same.equal
     assert same.shape == (len(first), first.shape[1] - 2)
-    assert "It was asked with other values of &#39;origin&#39;." in shown(explorer)
+    assert "That one had other values of &#39;origin&#39;." in shown(explorer)
     assert "origin" not in explorer.comparison.counts
