@@ -22,6 +22,10 @@ server = tnb.local.demo_server(now="2024-05-01T12:00:00Z", seed=7)
 client = tnb.connect(server)
 """
 SHOW = "explorer = tnb.explore(client)\nexplorer"
+KERNEL_ANSWERS = """async () => {
+  const kernel = window.jupyterapp.shell.currentWidget.sessionContext.session.kernel;
+  await kernel.requestKernelInfo();
+  await new Promise(requestAnimationFrame); }"""
 OUTER = "found => found.map(e => e.parentElement.outerHTML.slice(0, 300))"
 DARK = """() => window.jupyterapp.commands.execute('apputils:change-theme', {theme: 'JupyterLab Dark'})"""
 
@@ -81,7 +85,7 @@ def test_int64_is_shown_digit_for_digit_and_a_wrong_key_is_told(open_notebook, p
     expect_rows(panel, 2)
     values = [row[1] for row in rows_of(panel)]
     panel.get_by_label("n", exact=True).fill("12.5")
-    press(panel, "Fetch")
+    press_slowly(page, panel, "Fetch")
     alert = panel.get_by_role("alert").filter(has_text="InputError")
     expect(alert).to_contain_text("Cannot send '12.5' (str) as int64 for join key 'n'.", timeout=15_000)
 
@@ -192,6 +196,14 @@ def test_keyboard_alone_is_enough(open_notebook, page):
     expect(panel.get_by_role("region", name="curl code")).to_contain_text('"coerceNullCountsToZero": true')
     assert page.evaluate(count) == cells
     assert page.problems == []
+
+
+def press_slowly(page, panel, name):
+    """Click a button as people do: the kernel has time for an answer between press and release."""
+    panel.get_by_role("button", name=name, exact=True).hover()
+    page.mouse.down()
+    page.evaluate(KERNEL_ANSWERS)
+    page.mouse.up()
 
 
 def press_by_keyboard(page, panel, name):
