@@ -13,6 +13,9 @@ from typing import Any
 from .exceptions import SettingsError, quoted
 
 NAME = "explorer.ipynb"
+# Where Voila finds the template of that name: a page that asks nobody but this computer for anything.
+_PAGE = Path(__file__).parent / "widgets" / "page"
+_TEMPLATE = "tecton-nb"
 _NEEDS = {"jupyterlab": 'pip install "tecton-nb[lab]"', "voila": 'pip install "tecton-nb[app]"'}
 
 
@@ -32,10 +35,32 @@ def open_explorer(folder: Path, profile: str | None, *, is_voila: bool, opens_br
     path = folder / NAME
     if not path.exists():
         path.write_text(json.dumps(ready_notebook(profile), indent=1) + "\n", encoding="utf-8")
-    options = [] if opens_browser else ["--no-browser"]
-    if not is_voila and hasattr(os, "geteuid") and os.geteuid() == 0:
-        options.append("--allow-root")
-    return subprocess.run([sys.executable, "-m", package, str(path), *options], check=False).returncode  # noqa: S603
+    command = [*command_for(path, is_voila=is_voila), *([] if opens_browser else ["--no-browser"])]
+    return _ended(subprocess.Popen(command, env=environment()))  # noqa: S603
+
+
+def command_for(path: Path, *, is_voila: bool) -> list[str]:
+    """Return the command that shows a notebook."""
+    if is_voila:
+        return [sys.executable, "-m", "voila", str(path), f"--template={_TEMPLATE}"]
+    is_root = hasattr(os, "geteuid") and os.geteuid() == 0
+    return [sys.executable, "-m", "jupyterlab", str(path), *(["--allow-root"] if is_root else [])]
+
+
+def environment() -> dict[str, str]:
+    """Return the environment of the command: this one, and where the template is."""
+    places = [str(_PAGE), *filter(None, [os.environ.get("JUPYTER_PATH")])]
+    return os.environ | {"JUPYTER_PATH": os.pathsep.join(places)}
+
+
+def _ended(server: subprocess.Popen[bytes]) -> int:
+    """Return the exit status of the server when it has ended, by Ctrl-C too."""
+    while True:
+        try:
+            return server.wait()
+        except KeyboardInterrupt:
+            # The server has got it as well: it asks, shuts its kernels down, and ends.
+            continue
 
 
 def ready_notebook(profile: str | None) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -100,17 +101,19 @@ class LocalClient(TectonClient):
 
 @dataclass(frozen=True, slots=True)
 class _Settings:
-    """Address, workspace and where the key is."""
+    """Address, workspace and where the key is; `profile` is empty for the environment."""
 
     url: str
     workspace: str | None
+    profile: str = ""
     key_variable: str = API_KEY
     key_file: str | None = None
     feature_services: tuple[str, ...] = ()
 
     def client(self) -> TectonClient:
         client = TectonClient(self.url, self._key(), self.workspace, feature_service_names=self.feature_services)
-        client.api_key_variable = self.key_variable
+        client.api_key_variable, client.api_key_command = self.key_variable, self._key_command()
+        client.made_by = f"tnb.connect({self.profile!r})" if self.profile else "tnb.connect()"
         return client
 
     def _key(self) -> Secret:
@@ -121,6 +124,18 @@ class _Settings:
                 f"or into the keyring under service '{KEYRING_SERVICE}' and the host as user name."
             )
         return found
+
+    def _key_command(self) -> str | None:
+        if self.key_file is not None:
+            return f"cat {_shell_path(self.key_file)}"
+        if self.key_variable in os.environ:
+            return None
+        return f"keyring get {KEYRING_SERVICE} {shlex.quote(parse_address(self.url).host)}"
+
+
+def _shell_path(path: str) -> str:
+    # A quoted tilde would be no home folder.
+    return f"~/{shlex.quote(path[2:])}" if path.startswith("~/") else shlex.quote(path)
 
 
 def _from_environment() -> _Settings | None:
@@ -184,6 +199,7 @@ def _checked(name: str, profile: Any) -> _Settings:
     return _Settings(
         profile["url"],
         profile.get("workspace"),
+        name,
         profile.get("api_key_env", API_KEY),
         profile.get("api_key_file"),
         tuple(services),

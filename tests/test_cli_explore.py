@@ -1,14 +1,31 @@
 """``tecton-nb explore`` opens a notebook that is ready to run."""
 
 import json
-import subprocess
+import os
+from pathlib import Path
 
 import nbformat
 import pytest
 
 from tecton_nb import cli_explore
-from tecton_nb.cli_explore import open_explorer, ready_notebook
+from tecton_nb.cli_explore import command_for, environment, open_explorer, ready_notebook
 from tecton_nb.exceptions import SettingsError
+
+
+class Server:
+    """A server that ends at once; Ctrl-C may come before."""
+
+    interruptions = 0
+
+    def __init__(self, command, env):
+        self.command = command
+
+    def wait(self):
+        """Return that it ended well."""
+        if Server.interruptions:
+            Server.interruptions -= 1
+            raise KeyboardInterrupt
+        return 0
 
 
 @pytest.fixture
@@ -16,11 +33,11 @@ def started(monkeypatch):
     """Note the command instead of starting a server; that is what the browser tests do."""
     commands = []
 
-    def run(command, **_):
+    def start(command, env):
         commands.append(command)
-        return subprocess.CompletedProcess(command, 0)
+        return Server(command, env)
 
-    monkeypatch.setattr(cli_explore.subprocess, "run", run)
+    monkeypatch.setattr(cli_explore.subprocess, "Popen", start)
     return commands
 
 
@@ -46,6 +63,25 @@ def test_notebook_is_written_once_and_opened(tmp_path, started, is_voila, packag
     assert path.read_text() == "mine"
     assert [command[1:4] for command in started] == [["-m", package, str(path)]] * 2
     assert ["--no-browser" in command for command in started] == [True, False]
+
+
+def test_interruption_is_left_to_the_server(tmp_path, started, monkeypatch):
+    """Ctrl-C reaches the server too; the command waits until it has ended by itself."""
+    monkeypatch.setattr(Server, "interruptions", 2)
+
+    assert open_explorer(tmp_path, None, is_voila=False, opens_browser=True) == 0
+    assert Server.interruptions == 0
+
+
+def test_page_of_voila_is_ours_and_found_beside_the_user_s_own(monkeypatch):
+    """Voila is told our template, which lies where it looks; places that the user has set stay."""
+    monkeypatch.setenv("JUPYTER_PATH", "/mine")
+    name = command_for(Path("explorer.ipynb"), is_voila=True)[-1].removeprefix("--template=")
+
+    ours, mine = environment()["JUPYTER_PATH"].split(os.pathsep)
+
+    assert mine == "/mine"
+    assert (Path(ours) / "voila" / "templates" / name / "index.html.j2").is_file()
 
 
 def test_what_is_not_installed_or_not_there_is_told(tmp_path, started, monkeypatch):

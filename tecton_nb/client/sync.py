@@ -66,9 +66,15 @@ class TectonClient:
     ----------
     api_key_variable
         Environment variable from which copied code reads the API key; `connect` names the profile's.
+    api_key_command
+        Shell command that prints the API key for that variable, where `connect` found it in a file or in the keyring.
+    made_by
+        Python that makes such a client again, such as ``tnb.connect('staging')``; `None` if it was made by hand.
     """
 
     api_key_variable = "TECTON_API_KEY"
+    api_key_command: str | None = None
+    made_by: str | None = None
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""What came back, as frames and as words: one row per feature, service objective, what changed since."""
+"""What came back, as frames and as words: one row per feature, service objective."""
 
 from __future__ import annotations
 
@@ -15,8 +15,6 @@ from ..frames.assemble import frame_of
 from ..frames.parquet import read_parquet
 from ..reprs import Status, human_age, human_seconds
 from .entries import Entry
-
-_CHANGE = ("feature", "before", "now")
 
 
 def details_of(batch: FeatureBatch, service: FeatureService, described: pd.DataFrame | None) -> pd.DataFrame:
@@ -78,17 +76,6 @@ def slo_words(batch: FeatureBatch) -> str:
     return "; ".join([_eligible(info), *parts]) + "."
 
 
-def changed_cells(before: pd.DataFrame, after: pd.DataFrame) -> pd.DataFrame:
-    """Return one row per feature whose value differs between two details frames; missing and NaN are told apart."""
-    old = dict(zip(before["name"], before["value"], strict=True))
-    pairs = [
-        (name, old.get(name), value)
-        for name, value in zip(after["name"], after["value"], strict=True)
-        if name not in old or not _is_same(old[name], value)
-    ]
-    return pd.DataFrame(pairs, columns=list(_CHANGE), dtype=object)
-
-
 def read_rows(path: Path, entries: tuple[Entry, ...]) -> pd.DataFrame:
     """Return the rows of a CSV or parquet file; the cells of a CSV are read by the types of the keys.
 
@@ -142,8 +129,3 @@ def _age(time: Any, at: pd.Timestamp | None) -> str:
 
 def _is_gap(value: Any) -> bool:
     return value is None or value is pd.NA or value is pd.NaT
-
-
-def _is_same(one: Any, other: Any) -> bool:
-    # By their text: NaN equals NaN, 1 and 1.0 differ, and lists of Arrow and of Python do not.
-    return _is_gap(one) == _is_gap(other) and repr(one) == repr(other)

@@ -54,7 +54,7 @@ class Latest:
         except Exception as error:  # noqa: BLE001  # shown where the user looks; a thread has no caller
             self._end(serial, failed, error)
         else:
-            self._end(serial, done, found)
+            self._end(serial, lambda brought: _tell(done, failed, brought), found)
 
     def _end(self, serial: int, tell: Callable[[T], None], found: T) -> None:
         with self._lock:
@@ -64,3 +64,10 @@ class Latest:
             finally:
                 self._running -= 1
                 self._idle.notify_all()
+
+
+def _tell(done: Callable[[T], None], failed: Callable[[Exception], None], found: T) -> None:
+    try:
+        done(found)
+    except Exception as error:  # noqa: BLE001  # what cannot be shown is told as well
+        failed(error)

@@ -69,7 +69,11 @@ class BatchBox(ipywidgets.VBox):
         """Show how far a batch is."""
         over = progress.done + progress.failed
         self._bar.value = over / progress.rows if progress.rows else 1.0
-        left = "" if progress.eta_seconds is None else f", {human_seconds(progress.eta_seconds)} left"
+        left = (
+            ""
+            if progress.eta_seconds is None or over == progress.rows
+            else f", {human_seconds(progress.eta_seconds)} left"
+        )
         rate = f", {progress.rows_per_second:,.0f} rows/s" if progress.rows_per_second else ""
         failed = f", {progress.failed:,} failed" if progress.failed else ""
         self._far.value = words_html(f"{over:,} of {progress.rows:,} different rows{failed}{rate}{left}")

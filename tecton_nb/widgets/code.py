@@ -1,4 +1,4 @@
-"""The call of the explorer as Python, curl and JSON; each reads the API key from the environment."""
+"""The call of the explorer as Python, curl and JSON; none holds the API key, each finds it where the user keeps it."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ import math
 import shlex
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, Self
 
+from ..client.sync import TectonClient
 from ..transport.address import parse_address
 from ..transport.secret import SCHEME
 from ..wire.options import MetadataOptions, RequestOptions
@@ -32,14 +33,22 @@ class Snippets:
         return self.python
 
 
-def snippets(
-    selection: Selection,
-    entries: Iterable[Entry],
-    *,
-    url: str,
-    key_variable: str = KEY_VARIABLE,
-    is_wildcard: bool = False,
-) -> Snippets:
+@dataclass(frozen=True)
+class Access:
+    """How code reaches the feature server and its key, as the attributes of a `TectonClient` tell it."""
+
+    url: str
+    key_variable: str = KEY_VARIABLE
+    key_command: str | None = None
+    made_by: str | None = None
+
+    @classmethod
+    def of(cls, client: TectonClient) -> Self:
+        """Return how a client reaches them."""
+        return cls(client.url, client.api_key_variable, client.api_key_command, client.made_by)
+
+
+def snippets(selection: Selection, entries: Iterable[Entry], access: Access, *, is_wildcard: bool = False) -> Snippets:
     """Return the call that the selection stands for.
 
     Parameters
@@ -48,10 +57,8 @@ def snippets(
         Its workspace must be named and its values be those of `entries`.
     entries
         What the service takes.
-    url
-        Address of the feature server.
-    key_variable
-        Environment variable that holds the API key.
+    access
+        How the code gets to the server.
     is_wildcard
         Whether the service is asked by ``query_features``.
     """
@@ -61,10 +68,10 @@ def snippets(
     }
     request = _request(selection, entries)
     operation = "query-features" if is_wildcard else "get-features"
-    address = parse_address(url).url_for(f"feature-service/{operation}")
+    address = parse_address(access.url).url_for(f"feature-service/{operation}")
     return Snippets(
-        _python(selection, row, url, key_variable, "query_features" if is_wildcard else "get_features"),
-        _curl(address, key_variable, _json_text(request, None)),
+        _python(selection, row, access, "query_features" if is_wildcard else "get_features"),
+        _curl(address, access, _json_text(request, None)),
         _json_text(request, 2),
     )
 
@@ -83,18 +90,28 @@ def literal(value: Any, depth: int = 0) -> str:
     return repr(value)
 
 
-def _python(selection: Selection, row: dict[str, Any], url: str, key_variable: str, method: str) -> str:
+def _python(selection: Selection, row: dict[str, Any], access: Access, method: str) -> str:
     arguments = [
         literal(row, 1),
         *_options("metadata_options", selection.metadata_options, MetadataOptions()),
         *_options("request_options", selection.request_options, RequestOptions()),
     ]
     body = "".join(f"{_INDENT}{argument},\n" for argument in arguments)
+    return f"{_service(selection, access)}frame = service.{method}(\n{body})\nframe\n"
+
+
+def _service(selection: Selection, access: Access) -> str:
+    name, workspace = repr(selection.service), repr(selection.workspace)
+    if access.made_by is not None:
+        # Where the user keeps address and key: a file, the keyring.
+        return (
+            f"import tecton_nb as tnb\n\nclient = {access.made_by}\n"
+            f"service = client.feature_service({name}, workspace_name={workspace})\n"
+        )
     return (
         "import os\n\nimport tecton_nb as tnb\n\n"
-        f"client = tnb.TectonClient({url!r}, os.environ[{key_variable!r}], {selection.workspace!r})\n"
-        f"service = client.feature_service({selection.service!r})\n"
-        f"frame = service.{method}(\n{body})\nframe\n"
+        f"client = tnb.TectonClient({access.url!r}, os.environ[{access.key_variable!r}], {workspace})\n"
+        f"service = client.feature_service({name})\n"
     )
 
 
@@ -112,11 +129,12 @@ def _request(selection: Selection, entries: tuple[Entry, ...]) -> Any:
     return {"params": {**params, **RequestRow(*split_row(entries, selection.values)).to_json()}}
 
 
-def _curl(address: str, key_variable: str, body: str) -> str:
+def _curl(address: str, access: Access, body: str) -> str:
     # One line: a shell and Python's shlex disagree about an escaped line end.
+    key = f'{access.key_variable}="$({access.key_command})"\n' if access.key_command else ""
     return (
-        f"curl --silent --show-error {shlex.quote(address)} "
-        f'--header "Authorization: {SCHEME} ${key_variable}" '
+        f"{key}curl --silent --show-error {shlex.quote(address)} "
+        f'--header "Authorization: {SCHEME} ${access.key_variable}" '
         f"--header 'Content-Type: application/json' --data-raw {shlex.quote(body)}\n"
     )
 

@@ -18,6 +18,7 @@ class CodeView(ipywidgets.VBox):
 
     def __init__(self) -> None:
         self._language = ipywidgets.ToggleButtons(options=_LANGUAGES, description="Same call as")
+        self._language.style.button_width = "80px"
         self._box = CodeBox()
         self._snippets = Snippets()
         super().__init__([self._language, self._box])

@@ -10,9 +10,9 @@ import pandas as pd
 import traitlets
 
 from ..compare.compared import compare_features
-from ..reprs import Card, frame_section
+from ..reprs import Card, frame_section, human_percent
 from .background import Latest
-from .pieces import Panel, error_html, place, table_html, words_html
+from .pieces import Panel, error_html, place, table_html, telling, words_html
 
 _ALL = "all features"
 
@@ -21,7 +21,7 @@ class Differences(Protocol):
     """What a panel shows of a comparison: `Comparison` is one."""
 
     def summary(self) -> pd.DataFrame:
-        """Return one row per feature."""
+        """Return one row per feature, with the columns ``feature`` and ``mismatches``, how many cells differ."""
 
     def mismatches(self) -> pd.DataFrame:
         """Return one row per cell that differs, under its key, with the column ``feature``."""
@@ -68,7 +68,7 @@ class ComparePanel(Panel):
         self.comparison, summary, mismatches = found
         self._mismatches = mismatches.reset_index()
         counts = mismatches["feature"].value_counts()
-        self._summary.value = table_html("Summary", summary, limit=len(summary))
+        self._summary.value = table_html("Summary", _in_short(summary), limit=len(summary))
         self._feature.options = [_ALL, *(str(name) for name in counts.index)]
         cells = "1 cell differs" if len(mismatches) == 1 else f"{len(mismatches):,} cells differ"
         self._said.value = words_html(f"{cells} in {len(counts):,} of {len(summary):,} features.")
@@ -81,7 +81,7 @@ class ComparePanel(Panel):
         cells = self._mismatches
         if wanted != _ALL:
             cells = cells[cells["feature"].astype(str) == wanted]
-        self._cells.value = table_html("Cells that differ", cells) if len(cells) else ""
+        self._cells.value = table_html("Cells that differ", telling(cells)) if len(cells) else ""
 
     def _failed(self, error: Exception) -> None:
         self.error = error
@@ -90,9 +90,23 @@ class ComparePanel(Panel):
     def _card(self) -> Card:
         if self.comparison is None:
             return Card("ComparePanel")
-        summary = self.comparison.summary()
+        summary = _in_short(self.comparison.summary())
         rows = summary.itertuples(index=False)
         return Card("ComparePanel", "", sections=(frame_section("Summary", summary.columns, rows),))
+
+
+def _in_short(summary: pd.DataFrame) -> pd.DataFrame:
+    """Return a summary to be read: worst feature first, numbers rounded, no columns that say nothing."""
+    shown = telling(summary.sort_values("mismatches", ascending=False, kind="stable"))
+    floats = [str(name) for name in shown.select_dtypes("float")]
+    rounded: dict[str, Any] = {name: [_short(name, value) for value in shown[name]] for name in floats}
+    return shown.assign(**rounded)
+
+
+def _short(name: str, value: Any) -> Any:
+    if name.endswith("_ratio"):
+        return human_percent(value)
+    return None if pd.isna(value) else float(f"{value:.4g}")
 
 
 def _compared(

@@ -15,13 +15,16 @@ from ..batch.job import BatchJob
 from ..batch.result import FeatureBatch
 from ..client.service import FeatureService
 from ..client.sync import TectonClient
+from ..compare.comparison import Comparison
 from ..exceptions import InputError, TectonError
 from ..reprs import Card, Section, frame_section
-from .answers import details_of, shown_details
+from .answers import shown_details
 from .background import Latest
 from .batch_box import BatchBox, rows_from
-from .code import Snippets, snippets
+from .changes import Changes, Fetch, changes_since
+from .code import Access, Snippets, snippets
 from .code_view import CodeView
+from .fetching import fetch_all_behind, fetch_row
 from .fields import JoinKeyForm, first_row
 from .options import OptionSwitches
 from .picker import ServicePicker
@@ -72,6 +75,9 @@ class FeatureServiceExplorer(Panel):
         One row per feature of the last single fetch; see ``columns.DETAILS``.
     batch
         The last `FeatureBatch`: statuses, times, calls and errors. `None` before, and for a WILDCARD service.
+    comparison
+        What differs from the previous fetch of the same service and kind, as ``compare_features(previous, batch)``
+        has it; `None` if there is none.
     code
         The same call as Python.
     error
@@ -82,6 +88,7 @@ class FeatureServiceExplorer(Panel):
     frame = traitlets.Instance(pd.DataFrame, allow_none=True)
     details = traitlets.Instance(pd.DataFrame, allow_none=True)
     batch = traitlets.Instance(FeatureBatch, allow_none=True)
+    comparison = traitlets.Instance(Comparison, allow_none=True)
     code = traitlets.Unicode("")
     error = traitlets.Instance(Exception, allow_none=True)
 
@@ -91,7 +98,7 @@ class FeatureServiceExplorer(Panel):
         self._job: BatchJob | None = None
         self._serial = 0
         # What the next fetch of the same service is compared with.
-        self._previous: pd.DataFrame | None = None
+        self._earlier: Fetch | None = None
         self._form: JoinKeyForm | None = None
         self._wished: Mapping[str, Any] | None = None
         self._rows: pd.DataFrame | None = None
@@ -141,13 +148,14 @@ class FeatureServiceExplorer(Panel):
             "request_options": selection.stated_request_options,
         }
         self._begin("Fetching …")
+        earlier = self._earlier
         if service.is_wildcard:
-            self._latest.start(lambda: service.query_features(row, **options), self._queried, self._failed)
+            self._latest.start(
+                lambda: fetch_all_behind(service, row, options, earlier), self._many_fetched, self._failed
+            )
             return self
         self._job = job = service.start_features_batch([row], **options)
-        self._latest.start(
-            lambda: _detailed(job, service, selection), lambda found: self._fetched(*found), self._failed
-        )
+        self._latest.start(lambda: fetch_row(job, service, selection, row, earlier), self._fetched, self._failed)
         return self
 
     @_told
@@ -157,7 +165,9 @@ class FeatureServiceExplorer(Panel):
         source, selection, entries = self._batch_box.source, self.selection, form.entries
         serial = self._begin("Fetching the batch …")
 
-        def work() -> FeatureBatch:
+        earlier = self._earlier
+
+        def work() -> tuple[Fetch, Changes]:
             # Reading a file and checking many rows takes its time.
             found = rows_from(source, entries) if rows is None else rows
             job = service.start_features_batch(
@@ -166,9 +176,10 @@ class FeatureServiceExplorer(Panel):
                 request_options=selection.stated_request_options,
             )
             self._latest.deliver(lambda: self._take(job, serial))
-            return self._watched(job)
+            now = Fetch(self._watched(job))
+            return now, changes_since(earlier, now)
 
-        self._latest.start(work, self._batch_fetched, self._failed)
+        self._latest.start(work, self._many_fetched, self._failed)
         return self
 
     @_told
@@ -180,6 +191,7 @@ class FeatureServiceExplorer(Panel):
             self._said.value = words_html("Cancelled; keeping what has come …")
             return self
         self._drop()
+        self._results.clear()
         self._said.value = words_html("Cancelled.")
         return self
 
@@ -208,6 +220,7 @@ class FeatureServiceExplorer(Panel):
             box.add_class("tnb-heard")
         for box in (self._options, self._batch_box):
             box.observe(self._edited, "edits")
+            box.add_class("tnb-drawer")
         example = button_for("Next example", "Fill in the next example row", self.fill_example)
         cancel = button_for("Cancel", "End what is under way", self.cancel)
         self._batch_box.button.on_click(lambda _: self.fetch_batch())
@@ -228,7 +241,7 @@ class FeatureServiceExplorer(Panel):
         service: FeatureService | None = self.picker.service
         self._drop()
         self._examples.drop()
-        self._previous = None
+        self._earlier = None
         self._rows, self._place, self._form = None, 0, None
         self._clear()
         if service is not None:
@@ -274,13 +287,8 @@ class FeatureServiceExplorer(Panel):
             self.snippets = Snippets()
         else:
             stated = Selection(**{**vars(self.selection), "workspace": service.workspace_name})
-            self.snippets = snippets(
-                stated,
-                form.entries,
-                url=self._client.url,
-                key_variable=self._client.api_key_variable,
-                is_wildcard=service.is_wildcard,
-            )
+            access = Access.of(self._client)
+            self.snippets = snippets(stated, form.entries, access, is_wildcard=service.is_wildcard)
         self._code_view.show(self.snippets)
         self.code = self.snippets.python
 
@@ -300,8 +308,7 @@ class FeatureServiceExplorer(Panel):
     def _begin(self, words: str) -> int:
         """Forget what was asked for before; return the number of this wish."""
         self._drop()
-        self._previous = self._previous if self.details is None else self.details
-        self.error, self.batch, self.details, self.frame = None, None, None, None
+        self._forget()
         self._refused.value = ""
         self._said.value = words_html(words)
         return self._serial
@@ -335,20 +342,20 @@ class FeatureServiceExplorer(Panel):
         if job is self._job:
             self._batch_box.show(job.progress())
 
-    def _fetched(self, batch: FeatureBatch, details: pd.DataFrame) -> None:
-        self.batch, self.details, self.frame = batch, details, batch.to_pandas()
-        self._results.show_details(details, batch, self._previous)
-        self._said.value = words_html(fetched_words(batch))
+    def _fetched(self, found: tuple[Fetch, Changes, pd.DataFrame]) -> None:
+        now, changes, details = found
+        self._keep(now, changes)
+        self.details = details
+        self._results.show_details(now, details, changes)
 
-    def _batch_fetched(self, batch: FeatureBatch) -> None:
-        self.batch, self.details, self.frame = batch, None, batch.to_pandas()
-        self._results.show_frame("Features", self.frame, batch)
-        self._said.value = words_html(fetched_words(batch))
+    def _many_fetched(self, found: tuple[Fetch, Changes]) -> None:
+        self._keep(*found)
+        self._results.show_frame(*found)
 
-    def _queried(self, frame: pd.DataFrame) -> None:
-        self.batch, self.details, self.frame = None, None, frame
-        self._results.show_frame("Features", frame)
-        self._said.value = words_html(f"{len(frame):,} rows.")
+    def _keep(self, now: Fetch, changes: Changes) -> None:
+        self._earlier, self.comparison = now, changes.comparison
+        self.batch, self.frame = now.batch, now.frame
+        self._said.value = words_html(fetched_words(now))
 
     def _failed(self, error: Exception) -> None:
         self.error = error
@@ -360,7 +367,10 @@ class FeatureServiceExplorer(Panel):
     def _clear(self) -> None:
         self._results.clear()
         self._said.value, self._refused.value = "", ""
-        self.error, self.batch, self.details, self.frame = None, None, None, None
+        self._forget()
+
+    def _forget(self) -> None:
+        self.error, self.batch, self.details, self.frame, self.comparison = None, None, None, None, None
 
     def _card(self) -> Card:
         chosen = self.selection
@@ -378,11 +388,3 @@ class FeatureServiceExplorer(Panel):
             shown = shown_details(self.details, None)
             sections.append(frame_section("Features", shown.columns, shown.itertuples(index=False), total=len(shown)))
         return Card("FeatureServiceExplorer", "", facts, tuple(sections))
-
-
-def _detailed(job: BatchJob, service: FeatureService, selection: Selection) -> tuple[FeatureBatch, pd.DataFrame]:
-    batch = job.result()
-    batch.raise_first()
-    asked = selection.metadata_options
-    is_described = asked.include_feature_descriptions or asked.include_feature_tags
-    return batch, details_of(batch, service, service.features() if is_described else None)

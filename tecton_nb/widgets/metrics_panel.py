@@ -24,6 +24,8 @@ _WINDOWS = {"last hour": "1h", "last 6 hours": "6h", "last day": "1D", "last wee
 _NO_LABELS = ("timestamp", "metric", "value", "kind", "stage", "labels")
 _LINES = 10
 _NAME_LIMIT = 60
+_NEWEST = 5
+_ALONE = pd.Timedelta("30min")
 
 
 class History(Protocol):
@@ -99,8 +101,7 @@ class MetricsPanel(Panel):
         self._picture.value = picture
         self._picture.layout.display = "" if picture else "none"
         self._said.value = words_html(sentence)
-        last = frame.tail(5)
-        self._table.value = table_html("Newest samples", last, total=len(frame))
+        self._table.value = table_html("Newest samples", _newest(frame), total=len(frame))
 
     def _failed(self, error: Exception) -> None:
         self.error = error
@@ -110,8 +111,19 @@ class MetricsPanel(Panel):
         facts = (("metric", self._metric.value or None), ("labels", self._filter.value or "all"))
         if self.frame is None:
             return Card("MetricsPanel", "", facts)
-        rows = self.frame.tail(5).itertuples(index=False)
-        return Card("MetricsPanel", "", facts, (frame_section("Newest samples", self.frame.columns, rows),))
+        newest = _newest(self.frame)
+        rows = newest.itertuples(index=False)
+        section = frame_section("Newest samples", newest.columns, rows, total=len(self.frame))
+        return Card("MetricsPanel", "", facts, (section,))
+
+
+def _newest(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the last samples with the labels they have; the metric's name stands above."""
+    last = frame.tail(_NEWEST).drop(columns="metric", errors="ignore").dropna(axis="columns", how="all")
+    # Labels that have no column of their own.
+    return (
+        last if "labels" in last and last["labels"].astype(bool).any() else last.drop(columns="labels", errors="ignore")
+    )
 
 
 def labels_from(text: str) -> dict[str, str]:
@@ -140,7 +152,8 @@ def _drawn(history: History, metric: str, text: str, window: str) -> tuple[pd.Da
         # To the newest sample: a history of last year is not empty today.
         frame = frame[frame["timestamp"] > frame["timestamp"].max() - pd.Timedelta(span)]
     series = _series(frame)
-    sentence = f"{metric}: {len(frame):,} samples, {len(series):,} series."
+    samples = "1 sample" if len(frame) == 1 else f"{len(frame):,} samples"
+    sentence = f"{metric}: {samples}, {len(series):,} series."
     return frame, _picture(metric, series, sentence) if len(frame) else b"", sentence
 
 
@@ -165,6 +178,10 @@ def _picture(metric: str, series: dict[str, pd.DataFrame], sentence: str) -> byt
         style = LINE_STYLES[place_ // len(palette) % len(LINE_STYLES)]
         numbers = samples["value"].to_numpy(dtype=float, na_value=float("nan"))
         ax.plot(samples["timestamp"], numbers, color=palette[place_ % len(palette)], linestyle=style, marker=".")
+    first, last = (getattr(pd.concat(series.values())["timestamp"], end)() for end in ("min", "max"))
+    if first == last:
+        # Left alone, one moment stands in the middle of years.
+        ax.set_xlim(first - _ALONE, last + _ALONE)
     names = [*series][:_LINES]
     more = f" (first {_LINES} of {len(series):,} series)" if len(series) > _LINES else ""
     heading = ax.set_title(f"{shown(metric, _NAME_LIMIT)}{more}", loc="left")

@@ -23,7 +23,7 @@ _METADATA = {
 _REQUEST = {
     "read_from_cache": "Read from cache",
     "write_to_cache": "Write to cache",
-    "ignore_extra_request_context_fields": "Ignore extra context fields",
+    "ignore_extra_request_context_fields": "Ignore extra context",
     "coerce_null_counts_to_zero": "Null counts are 0",
 }
 _BUDGET = "latency_budget_ms"

@@ -27,7 +27,15 @@ function orderly(root, model) {
   const changed = (event) => {
     if (isCounted(event.target)) wanted = Math.max(wanted, model.get("heard")) + 1;
   };
+  // An input is left with the click on a button, not with the press before: what is said of its text below it would
+  // move the button away from under the pointer, and the click would be lost.
+  const pressed = (event) => {
+    const isTyping = root.contains(document.activeElement) && document.activeElement.matches("input, textarea");
+    if (isTyping && event.button === 0 && event.target.closest?.("button")) event.preventDefault();
+  };
   const clicked = (event) => {
+    // Enter clicks too, and leaves the focus where it is.
+    if (event.isTrusted) event.target.closest?.("button")?.focus();
     const button = event.target.closest?.(".tnb-sends");
     if (!button || isLate || model.get("heard") >= wanted) return;
     event.stopImmediatePropagation();
@@ -44,15 +52,19 @@ function orderly(root, model) {
     const timer = setTimeout(go, PATIENCE_MS);
     model.on("change:heard", heard);
   };
-  root.addEventListener("change", changed, true);
-  root.addEventListener("click", clicked, true);
-  return () => { root.removeEventListener("change", changed, true); root.removeEventListener("click", clicked, true); };
+  const listeners = [["change", changed], ["mousedown", pressed], ["click", clicked]];
+  for (const [kind, listener] of listeners) root.addEventListener(kind, listener, true);
+  return () => { for (const [kind, listener] of listeners) root.removeEventListener(kind, listener, true); };
 }
 
 // What ipywidgets has no trait for: roles of the places that change by themselves, and names of look-alike boxes.
 function describe(root) {
   for (const [name, role] of [["tnb-status", "status"], ["tnb-alert", "alert"]]) {
     for (const place of root.querySelectorAll(`.${name}`)) if (!place.hasAttribute("role")) place.setAttribute("role", role);
+  }
+  for (const picture of root.querySelectorAll("img.widget-image")) {
+    // The sentence that stands above it.
+    picture.alt = picture.closest(".tnb-panel").querySelector(".tnb-status")?.textContent ?? "";
   }
   for (const table of root.querySelectorAll(".tnb-scroll")) {
     if (table.hasAttribute("tabindex")) continue;

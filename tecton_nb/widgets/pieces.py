@@ -99,6 +99,12 @@ def table_html(title: str, frame: pd.DataFrame, *, limit: int = ROW_LIMIT, total
     return card_html(Card("", sections=(section,)))
 
 
+def telling(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return a frame without the columns in which nothing stands but gaps and zeros; the first one stays."""
+    is_said = frame.notna() & (frame != 0).fillna(True)
+    return frame.loc[:, [place == 0 or said for place, said in enumerate(is_said.any().to_numpy(dtype=bool))]]
+
+
 def strip_html(calls: pd.DataFrame) -> str:
     """Return the latencies of the last calls as bars side by side, with a sentence that says the same."""
     recent = calls.tail(_STRIP_LIMIT)

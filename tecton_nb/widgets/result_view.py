@@ -7,10 +7,10 @@ from typing import Any
 import ipywidgets
 import pandas as pd
 
-from ..batch.result import FeatureBatch
 from ..reprs import human_seconds
 from ..reprs.card import ROW_LIMIT
-from .answers import call_moment, changed_cells, shown_details, slo_words
+from .answers import call_moment, shown_details, slo_words
+from .changes import Changes, Fetch
 from .pieces import place, strip_html, table_html, words_html
 
 _FILTER_FROM = 12
@@ -31,39 +31,40 @@ class ResultView(ipywidgets.VBox):
         self.calls: pd.DataFrame | None = None
         self._details: pd.DataFrame | None = None
         self._at: pd.Timestamp | None = None
-        self._slo, self._table, self._change, self._strip = place(), place(), place(), place()
+        self._slo, self._table, self._failures, self._change, self._strip = (place() for _ in range(5))
         self._filter = ipywidgets.Text(description="Filter features", placeholder="part of a name")
         self._filter.layout.display = "none"
         self._filter.observe(self._draw, "value")
-        super().__init__([self._slo, self._filter, self._table, self._change, self._strip])
+        super().__init__([self._slo, self._filter, self._table, self._failures, self._change, self._strip])
 
-    def show_details(self, details: pd.DataFrame, batch: FeatureBatch, previous: pd.DataFrame | None) -> None:
-        """Show one vector; `previous` is that of the fetch before, if there is one to compare with."""
-        self._details, self._at = details, call_moment(batch.calls())
-        self._slo.value = words_html(slo_words(batch))
+    def show_details(self, fetch: Fetch, details: pd.DataFrame, changes: Changes) -> None:
+        """Show one vector, and what changed since the fetch before."""
+        self.clear()
+        self._details = details
+        self._change.value = changes.html
         self._filter.layout.display = "" if len(details) > _FILTER_FROM else "none"
-        self._change.value = "" if previous is None else _change_html(previous, details)
-        self._note(batch.calls())
+        if fetch.batch is not None:
+            self._at = call_moment(fetch.batch.calls())
+            self._slo.value = words_html(slo_words(fetch.batch))
+            self._note(fetch.batch.calls())
         self._draw(None)
 
-    def show_frame(self, title: str, frame: pd.DataFrame, batch: FeatureBatch | None = None) -> None:
-        """Show the first rows of a frame, and why rows of the batch failed."""
-        self._details = None
-        self._filter.layout.display = "none"
-        self._slo.value, self._change.value = "", ""
-        self._table.value = table_html(title, with_index(frame), total=len(frame))
-        if batch is not None:
-            errors = batch.errors()
-            self._change.value = (
-                table_html("Rows that failed", with_index(errors), total=len(errors)) if len(errors) else ""
-            )
-            self._note(batch.calls())
+    def show_frame(self, fetch: Fetch, changes: Changes) -> None:
+        """Show the first rows, why rows of a batch failed, and what changed since the fetch before."""
+        self.clear()
+        self._table.value = table_html("Features", with_index(fetch.frame), total=len(fetch.frame))
+        self._change.value = changes.html
+        if fetch.batch is not None:
+            errors = fetch.batch.errors()
+            if len(errors):
+                self._failures.value = table_html("Rows that failed", with_index(errors), total=len(errors))
+            self._note(fetch.batch.calls())
 
     def clear(self) -> None:
         """Show no result; the latencies stay."""
         self._details = None
         self._filter.layout.display = "none"
-        for each in (self._slo, self._table, self._change):
+        for each in (self._slo, self._table, self._failures, self._change):
             each.value = ""
 
     def _note(self, calls: pd.DataFrame) -> None:
@@ -81,8 +82,11 @@ class ResultView(ipywidgets.VBox):
         self._table.value = table_html("Features", shown_details(kept, self._at), limit=_FEATURE_LIMIT)
 
 
-def fetched_words(batch: FeatureBatch) -> str:
+def fetched_words(fetch: Fetch) -> str:
     """Return how much came and how long it took, in one line."""
+    batch = fetch.batch
+    if batch is None:
+        return f"{len(fetch.frame):,} row{'' if len(fetch.frame) == 1 else 's'}."
     calls, features = batch.calls(), len(batch.to_pandas().columns)
     if len(batch) == 1:
         times = calls["client_time_seconds"].dropna()
@@ -97,10 +101,3 @@ def with_index(frame: pd.DataFrame) -> pd.DataFrame:
     first = frame.head(ROW_LIMIT)
     labels = pd.DataFrame({"row": [str(label) for label in first.index]}, dtype=object)
     return pd.concat([labels, first.reset_index(drop=True)], axis=1)
-
-
-def _change_html(before: pd.DataFrame, after: pd.DataFrame) -> str:
-    changed = changed_cells(before, after)
-    if changed.empty:
-        return words_html("Nothing has changed since the previous fetch.")
-    return table_html("Changed since the previous fetch", changed)

@@ -29,13 +29,19 @@ def write_notebook(path: Path, *cells: str) -> Path:
 
 
 @contextmanager
-def serving(argv: list[str], home: Path, ready: str) -> Iterator[None]:
-    """Run a server that reads and writes under `home` only, from the moment it answers at `ready`."""
+def serving(argv: list[str], home: Path, ready: str, **settings: dict[str, object]) -> Iterator[None]:
+    """Run a server that reads and writes under `home` only, from the moment it answers at `ready`.
+
+    `settings` are written for it as Jupyter's own files, such as ``voila`` or ``jupyter_server_config``.
+    """
     home.mkdir(parents=True, exist_ok=True)
+    environment = _private_environment(home)
+    for name, content in settings.items():
+        (home / "config" / f"{name}.json").write_text(json.dumps(content))
     log = home / "server.log"
     with log.open("wb") as lines:
         process = subprocess.Popen(  # noqa: S603
-            argv, cwd=home, env=_private_environment(home), stdout=lines, stderr=lines, start_new_session=True
+            argv, cwd=home, env=environment, stdout=lines, stderr=lines, start_new_session=True
         )
     try:
         _wait_until_ready(process, ready, log)
@@ -53,7 +59,9 @@ def free_port() -> int:
 
 def _private_environment(home: Path) -> dict[str, str]:
     kept = {
-        k: v for k, v in os.environ.items() if not k.startswith(("JUPYTER", "JPY", "IPYTHON", "MPL", "TECTON", "COV"))
+        k: v
+        for k, v in os.environ.items()
+        if not k.startswith(("JUPYTER", "JPY", "IPYTHON", "MPL", "TECTON", "COV", "XDG"))
     }
     folders = {name: home / name for name in ("config", "data", "runtime", "ipython", "mpl")}
     for folder in folders.values():
@@ -70,7 +78,9 @@ def _private_environment(home: Path) -> dict[str, str]:
         "IPYTHONDIR": str(folders["ipython"]),
         "MPLCONFIGDIR": str(folders["mpl"]),
         "JUPYTER_PREFER_ENV_PATH": "1",
+        "HOME": str(home),
         "PYTHONPATH": PACKAGE_ROOT,
+        "BROWSER": "true",  # the program of that name: it opens nothing
     }
 
 

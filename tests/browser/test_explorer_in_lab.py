@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import time
 from pathlib import Path
@@ -11,11 +10,11 @@ from pathlib import Path
 import pytest
 
 pytest.importorskip("playwright.sync_api")
-axe = pytest.importorskip("axe_playwright_python.sync_playwright")
+pytest.importorskip("axe_playwright_python.sync_playwright")
 
-from playwright.sync_api import expect  # noqa: E402  # where it is installed
+from panels import TESTS, choose, expect_example, expect_rows, panel_of, press, rows_of, serious, shoot
+from playwright.sync_api import expect
 
-SHOTS = os.environ.get("TNB_SCREENSHOTS")
 CORPUS = Path(__file__).parents[1] / "corpora" / "html-js.jsonl"
 START = """
 import tecton_nb as tnb
@@ -23,60 +22,12 @@ server = tnb.local.demo_server(now="2024-05-01T12:00:00Z", seed=7)
 client = tnb.connect(server)
 """
 SHOW = "explorer = tnb.explore(client)\nexplorer"
-TESTS = str(Path(__file__).parents[1])
+KERNEL_ANSWERS = """async () => {
+  const kernel = window.jupyterapp.shell.currentWidget.sessionContext.session.kernel;
+  await kernel.requestKernelInfo();
+  await new Promise(requestAnimationFrame); }"""
 OUTER = "found => found.map(e => e.parentElement.outerHTML.slice(0, 300))"
 DARK = """() => window.jupyterapp.commands.execute('apputils:change-theme', {theme: 'JupyterLab Dark'})"""
-
-
-def shoot(page, name):
-    """Keep a picture to look at, where a folder for them is named."""
-    if SHOTS:
-        page.screenshot(path=Path(SHOTS) / f"{name}.png")
-
-
-def panel_of(scope):
-    """Return the panel, once it is there."""
-    panel = scope.locator(".tnb-panel").first
-    expect(panel).to_be_visible(timeout=30_000)
-    return panel
-
-
-def choose(panel, name):
-    """Choose a service by typing its name."""
-    field = panel.get_by_label("Feature service", exact=True)
-    field.fill(name)
-    field.press("Enter")
-    expect(panel.get_by_role("status").first).to_contain_text(f"{name} in workspace", timeout=15_000)
-
-
-def expect_example(panel, service):
-    """Wait until the example is filled in: then the code is written."""
-    expect(panel.locator(".tnb-code pre")).to_contain_text(service, timeout=15_000)
-
-
-def press(panel, name):
-    """Click a button by its name."""
-    panel.get_by_role("button", name=name, exact=True).click()
-
-
-def expect_rows(panel, count):
-    """Wait for a table of so many rows; where it does not come, tell what stands there."""
-    try:
-        expect(panel.locator(".tnb-table tbody tr")).to_have_count(count, timeout=15_000)
-    except AssertionError:
-        pytest.fail(f"no table of {count} rows in:\n{panel.inner_text()}")
-
-
-def rows_of(panel):
-    """Return the rows of the first table as lists of texts."""
-    rows = panel.locator(".tnb-table").first.locator("tbody tr")
-    return [[cell.strip() for cell in row.locator("td").all_inner_texts()] for row in rows.all()]
-
-
-def serious(page, selector):
-    """Return what axe finds serious or critical below the selector."""
-    found = axe.Axe().run(page, context=selector).response["violations"]
-    return [(v["id"], v["nodes"][0]["html"][:200]) for v in found if v["impact"] in {"serious", "critical"}]
 
 
 def test_choose_fill_fetch_read_and_copy(open_notebook, page):
@@ -134,7 +85,7 @@ def test_int64_is_shown_digit_for_digit_and_a_wrong_key_is_told(open_notebook, p
     expect_rows(panel, 2)
     values = [row[1] for row in rows_of(panel)]
     panel.get_by_label("n", exact=True).fill("12.5")
-    press(panel, "Fetch")
+    press_slowly(page, panel, "Fetch")
     alert = panel.get_by_role("alert").filter(has_text="InputError")
     expect(alert).to_contain_text("Cannot send '12.5' (str) as int64 for join key 'n'.", timeout=15_000)
 
@@ -247,6 +198,14 @@ def test_keyboard_alone_is_enough(open_notebook, page):
     assert page.problems == []
 
 
+def press_slowly(page, panel, name):
+    """Click a button as people do: the kernel has time for an answer between press and release."""
+    panel.get_by_role("button", name=name, exact=True).hover()
+    page.mouse.down()
+    page.evaluate(KERNEL_ANSWERS)
+    page.mouse.up()
+
+
 def press_by_keyboard(page, panel, name):
     """Press a button with the space bar."""
     panel.get_by_role("button", name=name, exact=True).focus()
@@ -308,7 +267,7 @@ def test_hostile_text_is_inert_on_every_surface(open_notebook, page):
         "print(shown, type(failing.error).__name__, len(explorer.details))",
         "tnb.widgets.JoinKeyForm(client.feature_service(TEXTS[2]).metadata)",
         "class Found:\n"
-        "    def summary(self): return pd.DataFrame({'feature': TEXTS})\n"
+        "    def summary(self): return pd.DataFrame({'feature': TEXTS, 'mismatches': 1})\n"
         "    def mismatches(self): return pd.DataFrame({'feature': TEXTS, 'left': TEXTS, 'right': TEXTS})\n"
         "compared = tnb.widgets.ComparePanel(1, 2, compare=lambda a, b: Found()); compared.wait(10)\ncompared",
     )

@@ -1,38 +1,46 @@
-"""The explorer as a page of its own, by Voila."""
+"""The explorer as a page of its own: what ``make app`` shows, by Voila."""
 
 from __future__ import annotations
-
-import sys
 
 import pytest
 
 pytest.importorskip("playwright.sync_api")
+pytest.importorskip("axe_playwright_python.sync_playwright")
 
-from loopback import free_port, serving, write_notebook
+from panels import choose, expect_example, expect_rows, panel_of, press, rows_of, serious, shoot
 from playwright.sync_api import expect
 
-# Voila asks a content network for its icon font; the browser cannot reach it, and the panel does not need it.
-ICONS = ("fontawesome", "net::ERR_")
+
+@pytest.mark.parametrize(("width", "theme"), [(1280, "light"), (480, "dark")])
+def test_panel_works_in_voila(app, page, width, theme):
+    """Wide or narrow: fill in, read a mistake, fetch, copy; axe finds nothing on the page, and nobody else is asked."""
+    page.set_viewport_size({"width": width, "height": 1000})
+    page.goto(f"{app}/?theme={theme}", timeout=60_000)
+    panel = panel_of(page)
+
+    choose(panel, SERVICE)
+    expect_example(panel, SERVICE)
+    for name in ("Options", "Batch"):
+        press(panel, name)
+    amount = panel.get_by_label("amount")
+    amount.fill("much")
+    press(panel, "Fetch")
+    expect(panel.get_by_role("alert").filter(has_text="Cannot send 'much'")).to_be_visible(timeout=15_000)
+    amount.fill("12345.5")
+    press(panel, "Fetch")
+    expect_rows(panel, 3)
+    shown = {row[0]: row[1] for row in rows_of(panel)}
+    press(panel, "Copy Python code")
+    expect(panel.get_by_text("Copied.")).to_be_visible()
+    code = page.evaluate("() => navigator.clipboard.readText()")
+    shoot(page, f"voila_{theme}_{width}")
+
+    assert shown["transaction_amount_is_high.transaction_amount_is_high"] == "1"
+    assert "'amount': 12345.5," in code
+    assert serious(page, None) == []
+    assert page.evaluate(SIDEWAYS) == 0
+    assert page.problems == []
 
 
-def test_panel_works_in_voila(page, tmp_path):
-    """Choose a service and fetch in Voila: the table has every feature, and the page asks nobody else for data."""
-    home, port = tmp_path / "home", free_port()
-    notebook = write_notebook(
-        tmp_path / "explorer.ipynb",
-        "import tecton_nb as tnb\nclient = tnb.connect(tnb.local.demo_server(now='2024-05-01T12:00:00Z', seed=7))",
-        "tnb.explore(client)",
-    )
-    argv = [sys.executable, "-m", "voila", str(notebook), "--no-browser", f"--port={port}", "--Voila.ip=127.0.0.1"]
-
-    with serving(argv, home, f"http://127.0.0.1:{port}/voila/static/favicon.ico"):
-        page.goto(f"http://127.0.0.1:{port}", timeout=60_000)
-        panel = page.locator(".tnb-panel").first
-        field = panel.get_by_label("Feature service", exact=True)
-        field.fill("fraud_detection_feature_service", timeout=30_000)
-        field.press("Enter")
-        expect(panel.locator(".tnb-code pre")).to_contain_text("fraud_detection", timeout=15_000)
-        panel.get_by_role("button", name="Fetch", exact=True).click()
-        expect(panel.locator(".tnb-table tbody tr")).to_have_count(3, timeout=15_000)
-
-    assert [problem for problem in page.problems if not any(part in problem for part in ICONS)] == []
+SERVICE = "fraud_detection_feature_service"
+SIDEWAYS = "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"

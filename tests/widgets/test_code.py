@@ -3,16 +3,19 @@
 import ast
 import json
 import math
+import os
 import shlex
 import subprocess
 from pathlib import Path
 
+import keyring
 import pandas as pd
 import pytest
-from canned import KEY
+from canned import KEY, Reply, typed, vector
 
 import tecton_nb as tnb
-from tecton_nb.widgets.code import snippets
+from tecton_nb.connect import settings_path
+from tecton_nb.widgets.code import Access, snippets
 from tecton_nb.widgets.entries import REQUEST_CONTEXT, Entry
 from tecton_nb.widgets.selection import Selection
 from tecton_nb.wire.types import FLOAT64, INT64, STRING, ArrayType
@@ -22,9 +25,9 @@ TEXTS = [json.loads(line)["text"] for line in LINES]
 URL = "https://yourcluster.tecton.ai"
 
 
-def code_of(values, entries, **options):
+def code_of(values, entries, made_by=None, **options):
     """Return the snippets of a call to the service ``s``."""
-    return snippets(Selection("s", "prod", values, **options), entries, url=URL)
+    return snippets(Selection("s", "prod", values, **options), entries, Access(URL, made_by=made_by))
 
 
 def row_in(python):
@@ -47,6 +50,22 @@ def test_python_means_the_values_and_nothing_else(text):
     assert [type(line) for line in tree.body[:2]] == [ast.Import, ast.Import]
     named = {ast.unparse(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
     assert named == {"tnb.TectonClient", "client.feature_service", "service.get_features", "tnb.MetadataOptions"}
+
+
+@pytest.mark.parametrize("text", TEXTS)
+def test_python_of_a_profile_means_the_profile_and_nothing_else(text):
+    """Whatever a profile and its values are called, the Python connects by that name and sends the same literal."""
+    python = code_of({text: text}, [Entry(text, STRING)], made_by=f"tnb.connect({text!r})").python
+
+    first, *others = (node for node in ast.walk(ast.parse(python)) if isinstance(node, ast.Call))
+
+    assert (ast.unparse(first.func), first.args[0].value) == ("tnb.connect", text)
+    assert {ast.unparse(call.func) for call in others} == {
+        "client.feature_service",
+        "service.get_features",
+        "tnb.MetadataOptions",
+    }
+    assert row_in(python) == {text: text}
 
 
 @pytest.mark.parametrize("text", TEXTS)
@@ -136,3 +155,111 @@ def test_curl_that_is_run_gets_the_same_values(client):
     )
 
     assert len(json.loads(ran.stdout)["result"]["features"]) == explorer.frame.shape[1]
+
+
+@pytest.fixture
+def kept(monkeypatch, tmp_path, canned):
+    """Keep a server's address in a profile of a settings folder of its own; the rest of the profile is the test's."""
+
+    def plan(asked):
+        if asked.operation == "metadata":
+            return Reply({"inputJoinKeys": [typed("k", "string")], "featureValues": [typed("v.k", "string")]})
+        is_known = asked.headers["authorization"] == f"Tecton-key {KEY}"
+        return Reply(
+            vector([asked.join_keys.get("k")], typed("v.k", "string")) if is_known else {}, 200 if is_known else 401
+        )
+
+    server = canned(plan)
+    for variable in ("XDG_CONFIG_HOME", "HOME", "APPDATA", "LOCALAPPDATA", "USERPROFILE"):
+        monkeypatch.setenv(variable, str(tmp_path))
+    for name in ("TECTON_URL", "TECTON_API_KEY", "TECTON_WORKSPACE"):
+        monkeypatch.delenv(name, raising=False)
+    settings_path().parent.mkdir(parents=True, exist_ok=True)
+
+    def write(*lines):
+        settings = ["[profiles.default]", f"url = {json.dumps(server.url)}", 'workspace = "prod"', *lines]
+        settings_path().write_text("\n".join(settings))
+        return server
+
+    return write
+
+
+def copied_from(profile):
+    """Return the snippets that a panel of the profile's client makes, and its frame."""
+    with tnb.connect(profile) as own:
+        explorer = tnb.explore(own)
+        explorer.value = {"service": "s", "values": {"k": "a"}}
+        explorer.wait(20).fetch().wait(20)
+    assert explorer.error is None
+    return explorer.snippets, explorer.frame
+
+
+def expect_python_to_run(python, frame):
+    """Run the Python; it gives the frame."""
+    namespace = {}
+    exec(python, namespace)  # noqa: S102  # the snippet is the subject
+    namespace["client"].close()
+    pd.testing.assert_frame_equal(namespace["frame"], frame)
+
+
+def values_by_curl(curl, **environment):
+    """Run the curl command in a shell, and return the values it gets."""
+    here = {"PATH": os.environ["PATH"], "HOME": os.environ["HOME"], **environment}
+    ran = subprocess.run(["/bin/bash", "-c", curl], capture_output=True, check=True, env=here)  # noqa: S603
+    return json.loads(ran.stdout)["result"]["features"]
+
+
+@pytest.mark.parametrize("place", ["~/my key", "{home}/it's a key", "{home}/$(touch ran)"])
+def test_code_of_a_key_file_runs_where_the_file_is(kept, tmp_path, place):
+    """With the key in a file, Python and curl both find it there, whatever the file is called."""
+    name = place.format(home=tmp_path)
+    path = tmp_path / name.rpartition("/")[2]
+    path.write_text(f"{KEY}\n")
+    kept(f"api_key_file = {json.dumps(name)}")
+
+    copied, frame = copied_from(None)
+
+    assert "client = tnb.connect('default')\n" in copied.python
+    assert KEY not in copied.python + copied.curl + copied.json
+    expect_python_to_run(copied.python, frame)
+    assert values_by_curl(copied.curl) == ["a"]
+    assert not (tmp_path / "ran").exists()
+
+
+def test_code_of_a_keyring_asks_the_keyring(kept, tmp_path, monkeypatch):
+    """With the key in the keyring, Python connects by the profile, and curl asks the program keyring."""
+    kept()
+    monkeypatch.setattr(keyring, "get_password", lambda *asked: {("tecton-nb", "127.0.0.1"): KEY}.get(asked))
+    program = tmp_path / "keyring"
+    program.write_text(f'#!/bin/sh\n[ "$*" = "get tecton-nb 127.0.0.1" ] && echo {KEY}\n')
+    program.chmod(0o700)
+
+    copied, frame = copied_from("default")
+
+    assert KEY not in copied.python + copied.curl + copied.json
+    expect_python_to_run(copied.python, frame)
+    assert values_by_curl(copied.curl, PATH=f"{tmp_path}:{os.environ['PATH']}") == ["a"]
+
+
+def test_code_of_a_variable_reads_that_variable(kept, monkeypatch):
+    """With the key in a variable of the profile's own, Python connects by the profile, and curl reads that variable."""
+    kept('api_key_env = "STAGING_KEY"')
+    monkeypatch.setenv("STAGING_KEY", KEY)
+
+    copied, frame = copied_from("default")
+
+    expect_python_to_run(copied.python, frame)
+    assert copied.curl.startswith("curl ")
+    assert values_by_curl(copied.curl, STAGING_KEY=KEY) == ["a"]
+
+
+def test_code_of_the_environment_connects_by_the_environment(kept, monkeypatch):
+    """Where the environment names server and workspace, so does the copied code."""
+    server = kept()
+    for name, value in (("TECTON_URL", server.url), ("TECTON_API_KEY", KEY), ("TECTON_WORKSPACE", "prod")):
+        monkeypatch.setenv(name, value)
+
+    copied, frame = copied_from(None)
+
+    assert "client = tnb.connect()\n" in copied.python
+    expect_python_to_run(copied.python, frame)

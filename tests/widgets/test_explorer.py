@@ -5,17 +5,14 @@ import os
 import threading
 from pathlib import Path
 
-import nbformat
 import pandas as pd
 import pytest
 from canned import KEY, Reply, typed, vector
-from nbclient import NotebookClient
 
 import tecton_nb as tnb
 from tecton_nb.exceptions import BadRequestError, InputError, NotFoundError
 from tecton_nb.widgets import ComparePanel, JoinKeyForm, MetricsPanel, ServicePicker
 
-ROOT = str(Path(__file__).parents[2])
 CORPUS = Path(__file__).parents[1] / "corpora" / "html-js.jsonl"
 HOSTILE = [json.loads(line)["text"] for line in CORPUS.read_text("utf-8").splitlines()]
 SERVICE = "fraud_detection_feature_service"
@@ -130,18 +127,6 @@ def test_descriptions_come_when_they_are_asked_for(explorer):
     assert explorer.details["description"].notna().any()
 
 
-def test_what_changed_since_the_previous_fetch_is_shown(explorer):
-    """A second fetch with another amount tells the features that differ, and equal ones do not."""
-    explorer.fetch().wait(WAIT)
-    explorer.fetch().wait(WAIT)
-    same = explorer._results._change.value
-
-    explorer.fill_example().fetch().wait(WAIT)
-
-    assert "Nothing has changed" in same
-    assert "Changed since the previous fetch" in explorer._results._change.value
-
-
 def test_errors_are_told_in_the_panel(explorer):
     """What the server refuses is shown in the words of the exception; the next fetch works again."""
     explorer.picker.choose("fraud_detection_feature_servise")
@@ -214,6 +199,7 @@ def test_cancel_ends_a_fetch_that_hangs(ours):
 
     assert "Cancelled." in explorer._said.value
     assert explorer.frame is None
+    assert explorer._results._table.value == ""
 
 
 def test_batch_of_a_frame_keeps_index_and_tells_failures(ours):
@@ -229,7 +215,7 @@ def test_batch_of_a_frame_keeps_index_and_tells_failures(ours):
 
     assert explorer.frame.index.tolist() == [7, 8, 9]
     assert "2 of 3 rows have their values; 1 do not." in explorer._said.value
-    assert "Rows that failed" in explorer._results._change.value
+    assert "Rows that failed" in explorer._results._failures.value
 
 
 @pytest.mark.parametrize("suffix", ["csv", "parquet"])
@@ -307,47 +293,25 @@ def test_key_is_in_no_state_repr_code_or_error(ours):
     assert KEY not in json.dumps(explorer.value)
 
 
-def test_key_is_in_no_saved_notebook(ours, monkeypatch):
-    """A notebook saved with the state of its widgets holds no API key; its static twin needs no widgets."""
-    explorer = explorer_of(ours, lambda _: Reply(vector(["v"], *ECHO)))
-    notebook = nbformat.v4.new_notebook(
-        cells=[
-            nbformat.v4.new_code_cell(
-                f"import os, sys; sys.path.insert(0, {ROOT!r})\nimport tecton_nb as tnb\n"
-                f"client = tnb.TectonClient({explorer._client.url!r}, os.environ['TNB_CANARY'], 'prod')\n"
-                "explorer = tnb.explore(client)\nexplorer.picker.choose('s')\nexplorer.wait(20)\n"
-                "explorer.value = {'service': 's', 'values': {'k': 'a'}}\nexplorer.wait(20).fetch().wait(20)\nexplorer"
-            ),
-            nbformat.v4.new_code_cell("explorer.error is None, explorer.frame.shape"),
-        ]
-    )
-
-    monkeypatch.setenv("TNB_CANARY", KEY)
-    run = NotebookClient(notebook, timeout=60, kernel_name="python3", store_widget_state=True).execute()
-    saved = nbformat.writes(run)
-
-    assert run.cells[1].outputs[0]["data"]["text/plain"] == "(True, (1, 1))"
-    assert "widgets" in run.metadata
-    assert "application/vnd.jupyter.widget-view+json" in saved
-    assert KEY not in saved
-
-
 @pytest.mark.parametrize("text", HOSTILE)
 def test_hostile_text_is_escaped_on_every_surface(ours, text):
-    """As key name, value, feature, description, tag and error, markup is text in all HTML that a panel makes."""
+    """As key name, value, feature, description, tag, change and error, markup is text in all HTML of a panel."""
     keys, features = [typed(text, "string")], [typed(f"v.{text}", "string", description=text, tags={text: text})]
-    answers = [Reply(vector([text], *features)), Reply({"message": text, "code": 3}, 400)]
-    explorer = explorer_of(ours, lambda _: answers[0], keys, features)
-    explorer.value = {"service": "s", "values": {text: text}, "metadata_options": {"include_feature_tags": True}}
+    said = [*(Reply(vector([value], *features)) for value in ("", text)), Reply({"message": text, "code": 3}, 400)]
+    explorer = explorer_of(ours, lambda _: said.pop(0), keys, features)
+    surfaces = []
 
     explorer.fetch().wait(WAIT)
-    values, surfaces = explorer.details["value"].tolist(), [*html_of(explorer)]
-    answers.reverse()
+    explorer.value = {"service": "s", "values": {text: text}, "metadata_options": {"include_feature_tags": True}}
+    explorer.wait(WAIT).fetch().wait(WAIT)
+    values, changed = explorer.details["value"].tolist(), explorer.comparison.differing
+    surfaces += html_of(explorer)
     explorer.fetch().wait(WAIT)
     form = JoinKeyForm(explorer.picker.service.metadata)
     surfaces += [*html_of(explorer), *html_of(form), form._repr_mimebundle_()["text/html"]]
 
     assert values == [text]
+    assert changed == [f"v.{text}"]
     for html in surfaces:
         assert not any(mark in html for mark in ("<img", "<script", "<svg", "<input", "<object", "<form", "<math"))
 
@@ -433,6 +397,33 @@ def test_compare_panel_opens_on_what_differs_most():
     assert "2 cells differ in 1 of 2 features." in panel._said.value
     assert "9007199254740993" in panel._cells.value
     assert "user_id" in panel._cells.value
+
+
+def test_compare_panel_shows_the_worst_feature_first_and_nothing_that_says_nothing():
+    """The summary begins with what differs most, tells shares in percent, and has no column of zeros or gaps."""
+    left = pd.DataFrame({"v.a": [1.5, 2.0, 3.0], "v.b": [1, 2, 3]})
+
+    panel = ComparePanel(left, left.assign(**{"v.b": [1, 5, 6]}))
+    panel.wait(WAIT)
+    section = panel._card().sections[0]
+
+    assert [row[0] for row in section.rows] == ["v.b", "v.a"]
+    assert dict(zip(section.header, section.rows[0], strict=True))["match_ratio"] == "33.3 %"
+    assert not {"no_answer", "only_left", "left_null_ratio"} & set(section.header)
+    assert "left_status" not in panel._cells.value
+
+
+def test_compare_panel_tells_what_it_cannot_show():
+    """A comparison whose summary lacks its columns is told in the panel, not lost in a thread."""
+
+    class Bare(Different):
+        def summary(self):
+            return pd.DataFrame({"feature": ["v.a"]})
+
+    panel = ComparePanel("left", "right", compare=lambda *_: Bare())
+    panel.wait(WAIT)
+
+    assert "KeyError" in panel._refused.value
 
 
 def test_compare_panel_tells_an_error():

@@ -1,0 +1,64 @@
+"""What a user does with the explorer's panel, and what stands in it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import expect
+
+TESTS = str(Path(__file__).parents[1])
+SHOTS = os.environ.get("TNB_SCREENSHOTS")
+
+
+def shoot(page, name):
+    """Keep a picture to look at, where a folder for them is named."""
+    if SHOTS:
+        page.screenshot(path=Path(SHOTS) / f"{name}.png")
+
+
+def panel_of(scope):
+    """Return the panel, once it is there."""
+    panel = scope.locator(".tnb-panel").first
+    expect(panel).to_be_visible(timeout=30_000)
+    return panel
+
+
+def choose(panel, name):
+    """Choose a service by typing its name."""
+    field = panel.get_by_label("Feature service", exact=True)
+    field.fill(name)
+    field.press("Enter")
+    expect(panel.get_by_role("status").first).to_contain_text(f"{name} in workspace", timeout=15_000)
+
+
+def expect_example(panel, service):
+    """Wait until the example is filled in: then the code is written."""
+    expect(panel.locator(".tnb-code pre")).to_contain_text(service, timeout=15_000)
+
+
+def press(panel, name):
+    """Click a button by its name."""
+    panel.get_by_role("button", name=name, exact=True).click()
+
+
+def expect_rows(panel, count):
+    """Wait for a table of so many rows; where it does not come, tell what stands there."""
+    try:
+        expect(panel.locator(".tnb-table tbody tr")).to_have_count(count, timeout=15_000)
+    except AssertionError:
+        pytest.fail(f"no table of {count} rows in:\n{panel.inner_text()}")
+
+
+def rows_of(panel):
+    """Return the rows of the first table as lists of texts."""
+    rows = panel.locator(".tnb-table").first.locator("tbody tr")
+    return [[cell.strip() for cell in row.locator("td").all_inner_texts()] for row in rows.all()]
+
+
+def serious(page, selector):
+    """Return what axe finds serious or critical below the selector, or on the whole page without one."""
+    found = Axe().run(page, context=selector).response["violations"]
+    return [(v["id"], v["nodes"][0]["html"][:200]) for v in found if v["impact"] in {"serious", "critical"}]
