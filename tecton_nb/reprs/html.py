@@ -34,7 +34,7 @@ def _style() -> str:
 
 
 def _head(card: Card) -> str:
-    subtitle = f' <span class="tnb-subtitle">{escaped(card.subtitle)}</span>' if card.subtitle else ""
+    subtitle = f" {_element('span', cell_of(card.subtitle), 'tnb-subtitle ')}" if card.subtitle else ""
     return f'<div class="tnb-head"><span class="tnb-title">{escaped(card.title)}</span>{subtitle}</div>'
 
 
@@ -67,9 +67,9 @@ def _table(section: Section) -> str:
     )
 
 
-def _element(tag: str, cell: Cell) -> str:
+def _element(tag: str, cell: Cell, classes: str = "") -> str:
     title = f' title="{escaped(cell.full)}"' if cell.full else ""
-    return f'<{tag} class="tnb-{cell.kind}"{title}>{escaped(cell.text)}</{tag}>'
+    return f'<{tag} class="{classes}tnb-{cell.kind}"{title}>{escaped(cell.text)}</{tag}>'
 
 
 def _number_class(is_number: bool) -> str:
