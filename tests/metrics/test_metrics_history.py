@@ -644,6 +644,13 @@ def test_card_tells_extent_failures_and_size(history):
     assert repr(history) == "<MetricsHistory 'metrics.db'>"
 
 
+def test_closed_history_shows_that_it_cannot_be_read(history):
+    """A history that was closed is a card with the reason, no traceback."""
+    history.close()
+
+    assert "readable  ✗ no: Cannot read the metrics history" in str(history)
+
+
 @pytest.mark.parametrize("codec", CODECS)
 def test_values_survive_packing_bit_for_bit(codec):
     """NaN with any bits, both zeros, infinities and the smallest numbers come back as they went in."""
