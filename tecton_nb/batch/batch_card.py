@@ -8,7 +8,7 @@ from datetime import datetime
 import pandas as pd
 
 from ..exceptions import InputError
-from ..reprs import Card, Kind, Section, Status, human_age, human_percent, human_seconds
+from ..reprs import Age, Card, Kind, Section, Status, human_percent, human_seconds
 from ..reprs.card import ROW_LIMIT
 from ..reprs.sections import statuses_section
 from .origin import Found, Origin
@@ -89,6 +89,6 @@ def _features_section(found: Found, times: pd.DataFrame | None, at: datetime | N
     return Section("Features", head, tuple(rows), is_open=False)
 
 
-def _age(time: pd.Timestamp, at: datetime) -> str:
+def _age(time: pd.Timestamp, at: datetime) -> Age | str:
     # Realtime features have no effective time: nothing is missing.
-    return "—" if pd.isna(time) else human_age((at - time).total_seconds())
+    return "—" if pd.isna(time) else Age((at - time).total_seconds())

@@ -11,7 +11,7 @@ import pandas as pd
 from .. import columns
 from ..exceptions import DecodeError, listed
 from ..frames.metadata import features_frame, inputs_frame
-from ..reprs import Card, Kind, Section, Status, frame_section, human_age
+from ..reprs import Age, Card, Kind, Section, Status, frame_section
 from ..reprs.human import is_missing
 from ..reprs.sections import raw_section, schema_section, statuses_section
 from ..wire.responses import FeaturesReply, ServiceMetadata
@@ -98,7 +98,7 @@ def _details_section(details: pd.DataFrame, at: datetime | None) -> Section:
         # Realtime features have none: nothing is missing.
         found["effective time"] = ["—" if is_missing(time) else time for time in times]
         if at is not None:
-            found["age"] = ["—" if is_missing(time) else human_age((at - time).total_seconds()) for time in times]
+            found["age"] = ["—" if is_missing(time) else Age((at - time).total_seconds()) for time in times]
     for name in ("description", "tags"):
         if details[name].notna().any():
             found[name] = list(details[name])

@@ -9,7 +9,7 @@ from enum import StrEnum
 
 from ..columns import FAILED, MISSING_DATA, NOT_FETCHED, PRESENT, TIME_OUT, UNKNOWN_STATUS
 from ..exceptions import quoted, shown
-from .human import MISSING, is_missing
+from .human import MISSING, human_age, is_missing
 
 CELL_LIMIT = 240
 # Raw values may be nested deeper than Python can follow.
@@ -23,6 +23,7 @@ class Kind(StrEnum):
 
     TEXT = "text"
     NUMBER = "number"
+    MOMENT = "moment"
     MISSING = "missing"
     GOOD = "good"
     BAD = "bad"
@@ -43,6 +44,13 @@ class Status:
 
     word: str
     kind: Kind | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Age:
+    """How long ago something was; shown in words such as ``3 days ago``."""
+
+    seconds: float
 
 
 _GOOD = ("✓", Kind.GOOD)
@@ -85,7 +93,11 @@ def cell_of(value: object) -> Cell:
         return Cell(MISSING, Kind.MISSING)
     if isinstance(value, numbers.Number) and not isinstance(value, bool):
         return Cell(_NUMBER_WORDS.get(str(value), str(value)), Kind.NUMBER)
-    return _text_cell(_nested(value) if isinstance(value, list | dict) else _plain(value))
+    if isinstance(value, Age):
+        return Cell(human_age(value.seconds), Kind.MOMENT)
+    if isinstance(value, datetime):
+        return Cell(_moment(value), Kind.MOMENT)
+    return _text_cell(_nested(value) if isinstance(value, list | dict) else str(value))
 
 
 def counted(count: int, kind: Kind | None = None) -> str | Status:
@@ -94,8 +106,8 @@ def counted(count: int, kind: Kind | None = None) -> str | Status:
     return Status(words, kind) if count and kind else words
 
 
-def _plain(value: object) -> str:
-    return str(value).replace("+00:00", " UTC") if isinstance(value, datetime) else str(value)
+def _moment(value: datetime) -> str:
+    return str(value).replace("+00:00", " UTC")
 
 
 def _nested(value: object, depth: int = 0) -> str:
@@ -108,7 +120,9 @@ def _nested(value: object, depth: int = 0) -> str:
         return f"{{{', '.join(f'{key}: {_nested(item, depth + 1)}' for key, item in value.items())}}}"
     if isinstance(value, str):
         return quoted(value)
-    return "null" if is_missing(value) else _NUMBER_WORDS.get(str(value), _plain(value))
+    if is_missing(value):
+        return "null"
+    return _moment(value) if isinstance(value, datetime) else _NUMBER_WORDS.get(str(value), str(value))
 
 
 def _status_cell(status: Status) -> Cell:
