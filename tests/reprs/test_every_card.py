@@ -18,6 +18,7 @@ from tecton_nb.widgets.pieces import Panel
 CORPUS = Path(__file__).parents[1] / "corpora" / "html-js.jsonl"
 HOSTILE = [json.loads(line)["text"] for line in CORPUS.read_text("utf-8").splitlines()]
 HARMLESS = "plain"
+README = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
 KINDS = sorted(EXAMPLES, key=lambda kind: kind.__qualname__)
 COLOURED = {"tnb-good", "tnb-bad", "tnb-unsure"}
 SIGNS = ("✓ ", "✗ ", "? ", "∅ ", "… ")
@@ -91,6 +92,15 @@ def text_rows(text):
 def test_every_class_with_a_card_has_an_example():
     """A new class that shows itself is tested here with the others: without an example this test fails."""
     assert card_classes() == set(EXAMPLES)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_readme_says_what_a_card_shows(kind):
+    """Each object with a card has its place in the README's table, under the name a user knows."""
+    name = {"ServiceCore": "FeatureService"}.get(kind.__name__, kind.__name__)
+    section = README.partition("### What each object shows")[2].partition("\n## ")[0]
+
+    assert f"`{name}`" in section
 
 
 def test_panels_show_the_card_that_they_make():
