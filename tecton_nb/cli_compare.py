@@ -30,7 +30,7 @@ def compare(
 ) -> None:
     """Say what differs between two files or recordings, and why; the exit status is 1 if something does."""
     found = compare_features(_source(left), _source(right), on=on, rtol=rtol, atol=atol, ignore=ignore)
-    typer.echo(repr(found))
+    typer.echo(str(found))
     for path, write in ((html, found.to_html), (csv, found.to_csv), (excel, found.to_excel)):
         if path is not None:
             _write(path, write)

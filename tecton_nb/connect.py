@@ -76,7 +76,7 @@ class LocalClient(TectonClient):
     def __init__(self, server: FeatureServer, *, owns_server: bool) -> None:
         workspaces = {service.workspace for service in server.services}
         only = workspaces.pop() if len(workspaces) == 1 else DEMO_WORKSPACE
-        super().__init__(server.url, server.api_key, only)
+        super().__init__(server.url, Secret(server.api_key, source="of the embedded server"), only)
         self.server = server
         self._owns_server = owns_server
         # One variable per server: it opens that server only, and code copied from a panel finds it.

@@ -105,7 +105,9 @@ class _Handler(BaseHTTPRequestHandler):
         owner.asked.append(asked)
         reply = owner.plan(asked)
         content = reply.content()
-        self.send_response(reply.status, reply.reason)
+        # A reply's own date stands alone.
+        begin = self.send_response_only if "Date" in reply.headers else self.send_response
+        begin(reply.status, reply.reason)
         for name, value in {"Content-Type": "application/json", **reply.headers}.items():
             self.send_header(name, value)
         self.send_header("Content-Length", str(len(content)))

@@ -236,8 +236,8 @@ def test_scrape_shows_stages_kinds_and_units():
     page = PAGE + "# HELP spark_stream_input_rate <script>\nspark_stream_input_rate 1\n"
     bundle = parse_exposition(page, scraped_at=AT)._repr_mimebundle_()
 
-    assert "Preview" in bundle["text/plain"]
-    assert "2024-05-01T12:00:00Z" in bundle["text/plain"]
+    assert "? Preview" in bundle["text/plain"]
+    assert "2024-05-01 12:00:00 UTC" in bundle["text/plain"]
     for word in ("Preview", "GA", "summary", "histogram", "requests per second"):
         assert word in bundle["text/html"]
     assert "<script>" not in bundle["text/html"]

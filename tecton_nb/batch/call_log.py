@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from .. import columns
-from ..transport.messages import HttpAnswer, Timing
+from ..transport.messages import HttpAnswer, Timing, sent_at
 from ..wire.slo import SLOInfo
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -26,6 +26,7 @@ class CallLog:
     def __init__(self) -> None:
         # One flat array, row after row, NaN for what is missing: every number here fits a float exactly.
         self._numbers = array("d")
+        self._last_headers: tuple[tuple[str, str], ...] = ()
 
     def __len__(self) -> int:
         return len(self._numbers) // _WIDTH
@@ -37,6 +38,7 @@ class CallLog:
         if answer is None:
             self._numbers.extend((rows, attempt, _NAN, *_NO_TIMES, _NAN, _NAN, wait_seconds, _NAN))
             return
+        self._last_headers = answer.headers
         server = (_NAN, _NAN)
         if slo_info is not None:
             server = (_number(slo_info.server_time_seconds), _number(slo_info.store_max_latency))
@@ -44,10 +46,15 @@ class CallLog:
             (rows, attempt, answer.status, *_times(answer.timing), *server, wait_seconds, len(answer.body))
         )
 
+    @property
+    def answered_at(self) -> datetime | None:
+        """When the server sent the last answer, by its own clock; `None` if there is none or it does not say."""
+        return sent_at(self._last_headers)
+
     def copied(self) -> CallLog:
         """Return it as it is now."""
         twin = CallLog()
-        twin._numbers = self._numbers[:]
+        twin._numbers, twin._last_headers = self._numbers[:], self._last_headers
         return twin
 
     def frame(self) -> pd.DataFrame:

@@ -8,14 +8,14 @@ from collections.abc import Callable
 from concurrent.futures import Future
 
 from ..exceptions import InputError
-from ..reprs import Card, mimebundle
+from ..reprs import Card, HasCard, Kind, Status, counted, human_seconds
 from .drive import wait_for
 from .report import BatchProgress
 from .result import FeatureBatch
 from .run import BatchRun
 
 
-class BatchJob:
+class BatchJob(HasCard):
     """A batch that is being fetched; made by ``FeatureService.start_features_batch``.
 
     Parameters
@@ -72,10 +72,7 @@ class BatchJob:
         self._outcome.add_done_callback(lambda _: call(self))
 
     def __repr__(self) -> str:
-        return mimebundle(self._card())["text/plain"]
-
-    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:  # noqa: ARG002
-        return mimebundle(self._card())
+        return f"<BatchJob: {'over' if self.is_over else 'running'}>"
 
     def _check_process(self) -> None:
         # Its thread and its lock stayed behind.
@@ -92,16 +89,23 @@ class BatchJob:
         finally:
             self._close()
 
+    def _state(self) -> Status:
+        if not self._outcome.done():
+            return Status("running")
+        error = self._outcome.exception()
+        return Status(f"over: {type(error).__name__}", Kind.BAD) if error else Status("over", Kind.GOOD)
+
     def _card(self) -> Card:
         if os.getpid() != self._process:
-            return Card("BatchJob", "", (("state", "of another process"),))
+            return Card("BatchJob", "", (("state", Status("of another process", Kind.UNSURE)),))
         found = self.progress()
         facts = (
             ("different rows", f"{found.rows:,}"),
             ("finished", f"{found.done:,}"),
-            ("failed", f"{found.failed:,}"),
+            ("failed", counted(found.failed, Kind.BAD)),
             ("in flight", f"{found.in_flight:,}"),
             ("rows/s", f"{found.rows_per_second:,.0f}"),
-            ("state", "over" if self.is_over else "running"),
+            *((("left", human_seconds(found.eta_seconds)),) if found.eta_seconds and not self.is_over else ()),
+            ("state", self._state()),
         )
         return Card("BatchJob", "", facts)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
+from datetime import datetime
 from typing import Any
 
 import msgspec
 
-from ..reprs import Card, Section, human_seconds, mimebundle
+from ..reprs import Card, HasCard, Kind, Section, Status, counted, human_seconds
 from ..transport.policy import PolicyReport
 from ..wire.types import JsonObject
 
@@ -48,7 +49,7 @@ class BatchProgress:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
-class BatchReport(PolicyReport):
+class BatchReport(HasCard, PolicyReport):
     """What a run did, beside the rows it brought; the rest as in `PolicyReport`.
 
     Parameters
@@ -65,6 +66,8 @@ class BatchReport(PolicyReport):
         From the first request to the last answer.
     rows_per_second
         Different rows with values that were fetched in a second.
+    answered_at
+        When the server sent the last answer, by its own clock; ages are counted to it. `None` if it does not say.
     """
 
     rows: int
@@ -75,6 +78,7 @@ class BatchReport(PolicyReport):
     calls: int
     seconds: float
     rows_per_second: float
+    answered_at: datetime | None = None
 
     @classmethod
     def together(cls, reports: Sequence[BatchReport]) -> BatchReport:
@@ -93,7 +97,8 @@ class BatchReport(PolicyReport):
     def to_json(self) -> JsonObject:
         """Return it for a manifest."""
         parts: JsonObject = {item.name: getattr(self, item.name) for item in fields(self)}
-        return {**parts, "concurrency": [list(sample) for sample in self.concurrency]}
+        answered = {"answered_at": self.answered_at.isoformat() if self.answered_at else None}
+        return {**parts, **answered, "concurrency": [list(sample) for sample in self.concurrency]}
 
     @classmethod
     def from_json(cls, kept: JsonObject) -> BatchReport:
@@ -110,23 +115,20 @@ class BatchReport(PolicyReport):
             raise ValueError("its report counts below 0")
         return report
 
-    def facts(self) -> tuple[tuple[str, str], ...]:
+    def facts(self) -> tuple[tuple[str, object], ...]:
         """Return what a card shows of it."""
         return (
             ("rows", f"{self.rows:,}"),
             ("different rows", f"{self.unique:,}"),
             *((("from the resume file", f"{self.resumed:,}"),) if self.resumed else ()),
-            ("failed", f"{self.failed:,}"),
-            *((("not asked for", f"{self.not_fetched:,}"),) if self.not_fetched else ()),
+            ("failed", counted(self.failed, Kind.BAD)),
+            *((("not asked for", counted(self.not_fetched, Kind.UNSURE)),) if self.not_fetched else ()),
             ("HTTP calls", f"{self.calls:,}"),
             ("retries", f"{sum(self.retries.values()):,}"),
         )
 
     def __repr__(self) -> str:
-        return mimebundle(self._card())["text/plain"]
-
-    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:  # noqa: ARG002
-        return mimebundle(self._card())
+        return f"<BatchReport: {self.rows:,} rows, {self.failed:,} failed, {self.calls:,} calls>"
 
     def _card(self) -> Card:
         waits = (
@@ -135,11 +137,13 @@ class BatchReport(PolicyReport):
             ("rate limit", human_seconds(self.rate_wait_seconds)),
             ("computer asleep", human_seconds(self.asleep_seconds)),
         )
-        tried = tuple((cause, str(count), str(self.retries.get(cause, 0))) for cause, count in self.failures.items())
+        tried = tuple(
+            (Status(cause, Kind.BAD), count, self.retries.get(cause, 0)) for cause, count in self.failures.items()
+        )
         sections = (
-            Section("Failed attempts", ("cause", "failed", "tried again"), tried),
+            *((Section("Failed attempts", ("cause", "failed", "tried again"), tried),) if tried else ()),
             Section("Waits", ("what for", "time"), waits, is_open=False),
         )
         speed = (("time", human_seconds(self.seconds)), ("rows/s", f"{self.rows_per_second:,.0f}"))
-        stopped = (("stopped", self.stop_reason),) if self.is_stopped else ()
+        stopped = (("stopped", Status(self.stop_reason, Kind.BAD)),) if self.is_stopped else ()
         return Card("BatchReport", "", (*self.facts(), *speed, *stopped), sections)

@@ -9,8 +9,8 @@ from pathlib import Path
 import pandas as pd
 
 from ..exceptions import InputError, did_you_mean, listed, quoted
-from ..reprs import Card, Section, mimebundle
-from ..reprs.card import ROW_LIMIT
+from ..reprs import Card, HasCard
+from .batch_card import batch_card
 from .origin import Found, Origin
 from .recording import Recording, record
 from .report import BatchReport
@@ -18,7 +18,7 @@ from .report import BatchReport
 _PARTS = ("statuses", "effective_times", "slo_info")
 
 
-class FeatureBatch:
+class FeatureBatch(HasCard):
     """Feature vectors of many rows; made by ``FeatureService.get_features_batch``.
 
     Every frame has one row per requested row, in the caller's order and with the caller's index.
@@ -142,10 +142,8 @@ class FeatureBatch:
             raise error
 
     def __repr__(self) -> str:
-        return mimebundle(self._card())["text/plain"]
-
-    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:  # noqa: ARG002
-        return mimebundle(self._card())
+        failed = f", {self.report.failed:,} failed" if self.report.failed else ""
+        return f"<FeatureBatch {quoted(self.service)}: {self.report.rows:,} rows{failed}>"
 
     def _part(self, name: str) -> pd.DataFrame:
         if name not in _PARTS:
@@ -155,14 +153,7 @@ class FeatureBatch:
         return frame.add_suffix(suffix) if suffix else frame
 
     def _card(self) -> Card:
-        errors = self.errors()
-        rows = zip(errors.index[:ROW_LIMIT], *(errors[name] for name in ("exception", "message")), strict=False)
-        failed = tuple((str(label), exception, message) for label, exception, message in rows)
-        facts = (*self.report.facts(), ("features", f"{len(self._found.schema):,}"))
-        sections = [Section("Failed rows", ("row", "exception", "message"), failed, len(errors))] if failed else []
-        features = tuple((item.name, str(item.data_type)) for item in self._found.schema)
-        sections.append(Section("Features", ("name", "data type"), features, is_open=False))
-        return Card("FeatureBatch", self.service, facts, tuple(sections))
+        return batch_card(self.origin, self._found, self.report)
 
 
 class _Last:

@@ -391,6 +391,7 @@ class BatchRun:
             calls=len(gathered.calls_made),
             seconds=(self._ended_at if self.is_over else self._clock()) - self._began_at,
             rows_per_second=self._rows_per_second(),
+            answered_at=gathered.calls_made.answered_at,
         )
 
 

@@ -13,9 +13,11 @@ import pandas as pd
 from ..batch.plan import Rows
 from ..batch.result import FeatureBatch
 from ..metrics.scrape import Scrape
+from ..reprs import Card, HasCard
 from ..transport.secret import Secret, hidden
 from ..wire.requests import Locator
 from . import flows
+from .client_card import client_card
 from .core import (
     BATCH_METADATA,
     DEADLINE_SECONDS,
@@ -32,7 +34,7 @@ from .replies import GetFeatureServiceMetadataResponse, GetFeaturesResponse, Que
 from .service import AsyncFeatureService
 
 
-class AsyncTectonClient:
+class AsyncTectonClient(HasCard):
     """A client of a Tecton feature server, for ``async`` code.
 
     Use it in an ``async with`` block, or await `close`. Nothing is bound to one event loop: one client
@@ -189,6 +191,9 @@ class AsyncTectonClient:
 
     def __repr__(self) -> str:
         return f"<AsyncTectonClient {label_of(self)}>"
+
+    def _card(self) -> Card:
+        return client_card("AsyncTectonClient", self)
 
     def _find_example_rows(self, locator: Locator, n: int) -> pd.DataFrame | None:  # noqa: ARG002
         """Return rows from elsewhere; the client of the embedded server knows some."""

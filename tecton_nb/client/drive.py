@@ -37,15 +37,20 @@ class Driver:
     def __init__(self, connection: Connection, deadline_seconds: float, client: httpx.Client | None) -> None:
         self._connection = connection
         self._engine = Engine(max_in_flight=MAX_IN_FLIGHT)
-        self._is_borrowed = client is not None
+        self.is_borrowed = client is not None
         # Our engine keeps the deadline itself.
-        self._deadline_seconds = deadline_seconds if self._is_borrowed else math.inf
+        self._deadline_seconds = deadline_seconds if self.is_borrowed else math.inf
         own = EngineTransport(self._engine, deadline_seconds=deadline_seconds)
         self._http = client if client is not None else httpx.Client(transport=own, cookies=no_cookies())
 
+    @property
+    def is_closed(self) -> bool:
+        """Whether nothing can be sent any more."""
+        return self._http.is_closed
+
     def refuse_borrowed(self) -> None:
         """Raise an error if requests go through a client of the user."""
-        if self._is_borrowed:
+        if self.is_borrowed:
             raise InputError(
                 "An httpx.Client of your own cannot go to the workers of Dask. Make the TectonClient without client=."
             )
@@ -68,7 +73,7 @@ class Driver:
 
     def close(self) -> None:
         """Close what is ours; a client the user brought stays open."""
-        if not self._is_borrowed:
+        if not self.is_borrowed:
             self._http.close()
         self._engine.close()
 
@@ -98,7 +103,7 @@ class Driver:
             _close(batch, lane, wait=sys.exc_info()[0] is None)
 
     def _lane(self, batch: Batch) -> Lane:
-        if self._is_borrowed:
+        if self.is_borrowed:
             return ThreadLane(self._http, batch.most_in_flight)
         self._engine.reserve(batch.most_in_flight)
         return self._engine
@@ -110,11 +115,16 @@ class AsyncDriver:
     def __init__(self, connection: Connection, deadline_seconds: float, client: httpx.AsyncClient | None) -> None:
         self._connection = connection
         self._engine = Engine(max_in_flight=MAX_IN_FLIGHT)
-        self._is_borrowed = client is not None
+        self.is_borrowed = client is not None
         # Our engine keeps the deadline itself.
-        self._deadline_seconds = deadline_seconds if self._is_borrowed else math.inf
+        self._deadline_seconds = deadline_seconds if self.is_borrowed else math.inf
         own = AsyncEngineTransport(self._engine, deadline_seconds=deadline_seconds)
         self._http = client if client is not None else httpx.AsyncClient(transport=own, cookies=no_cookies())
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether nothing can be sent any more."""
+        return self._http.is_closed
 
     async def run(self, flow: Flow[T]) -> T:
         """Return the result of a flow."""
@@ -134,7 +144,7 @@ class AsyncDriver:
 
     async def close(self) -> None:
         """Close what is ours; a client the user brought stays open."""
-        if not self._is_borrowed:
+        if not self.is_borrowed:
             await self._http.aclose()
         self._engine.close()
 
@@ -143,7 +153,7 @@ class AsyncDriver:
         return read_answer(call, answer, self._connection.key)
 
     async def _batch(self, batch: Batch) -> FeatureBatch:
-        if self._is_borrowed:
+        if self.is_borrowed:
             return await wait_async(
                 _begin(batch, LoopLane(self._http)), progress=batch.progress, is_last=batch.is_remembered
             )

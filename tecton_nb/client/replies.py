@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 import orjson
@@ -17,6 +18,8 @@ from ..exceptions import DecodeError, full_stop, quoted, shown
 from ..frames.assemble import FeatureColumns, Schema, effective_moment, frame_of, schema_of, spelled_status
 from ..frames.dtypes import column_of, to_timestamp
 from ..frames.metadata import features_frame, inputs_frame, tags_text
+from ..reprs import Card, HasCard
+from ..reprs.sections import raw_section
 from ..wire.codecs import FeatureValue
 from ..wire.responses import (
     FeatureItem,
@@ -31,10 +34,11 @@ from ..wire.slo import SLOInfo
 from ..wire.timestamps import EpochNanoseconds
 from ..wire.types import JsonObject, JsonValue, data_type_to_json, member
 from ..wire.values import decode_value
+from .cards import answer_card, rows_card, service_sections, vector_card
 
 
-@dataclass(frozen=True)
-class GetFeaturesResult:
+@dataclass(frozen=True, repr=False)
+class GetFeaturesResult(HasCard):
     """Raw values as the server sent them.
 
     Parameters
@@ -48,9 +52,16 @@ class GetFeaturesResult:
     features: list[JsonValue]
     join_keys: list[JsonValue] = field(default_factory=list)
 
+    def __repr__(self) -> str:
+        return f"<GetFeaturesResult: {len(self.features):,} values, {len(self.join_keys):,} join keys>"
 
-@dataclass(frozen=True)
-class GetFeaturesResponse:
+    def _card(self) -> Card:
+        keys = (raw_section(self.join_keys, "Raw join keys"),) if self.join_keys else ()
+        return Card("GetFeaturesResult", "as the server sent it", (), (*keys, raw_section(self.features)))
+
+
+@dataclass(frozen=True, repr=False)
+class GetFeaturesResponse(HasCard):
     """Answer of one get-features request.
 
     Parameters
@@ -61,16 +72,20 @@ class GetFeaturesResponse:
         What the server said about them, as it came; `None` if it said nothing.
     slo_info
         Serving times and eligibility; `None` unless asked for.
+    answered_at
+        When the server sent it, by the server's own clock; `None` if it does not say. Ages are counted to it.
     """
 
     result: GetFeaturesResult
     metadata: dict[str, Any] | None
     slo_info: SLOInfo | None
+    answered_at: datetime | None = field(default=None, compare=False, kw_only=True)
 
     @classmethod
     def from_reply(cls, reply: FeaturesReply, metadata: dict[str, Any] | None) -> GetFeaturesResponse:
         """Return the response that an answer says; `metadata` may have been completed."""
-        return cls(GetFeaturesResult(*_vectors(reply)[0]), metadata, _first(reply.slo_infos))
+        result = GetFeaturesResult(*_vectors(reply)[0])
+        return cls(result, metadata, _first(reply.slo_infos), answered_at=reply.answered_at)
 
     def get_features_dict(self) -> dict[str, Any]:
         """Return the values by full feature name.
@@ -111,6 +126,18 @@ class GetFeaturesResponse:
             columns.DETAILS,
         )
 
+    def __repr__(self) -> str:
+        return f"<GetFeaturesResponse: {len(self.result.features):,} values>"
+
+    def _card(self) -> Card:
+        return answer_card(
+            "GetFeaturesResponse",
+            self.slo_info,
+            self.answered_at,
+            self.result.features,
+            lambda: vector_card(self.details(), self.answered_at, is_partial=self._reply().is_partial),
+        )
+
     def _reply(self) -> FeaturesReply:
         result = {"features": self.result.features, "joinKeys": self.result.join_keys}
         reply = read_get_features(_body({"result": result, "metadata": self.metadata or {}}))
@@ -123,8 +150,8 @@ class GetFeaturesResponse:
         return reply
 
 
-@dataclass(frozen=True)
-class QueryFeaturesResponse:
+@dataclass(frozen=True, repr=False)
+class QueryFeaturesResponse(HasCard):
     """Answer of one query-features request: one result per value of the wildcard join key.
 
     Parameters
@@ -135,17 +162,20 @@ class QueryFeaturesResponse:
         What the server said about them, as it came.
     slo_info
         Serving times and eligibility of the whole request; `None` unless asked for.
+    answered_at
+        As for `GetFeaturesResponse`.
     """
 
     results: list[GetFeaturesResult]
     metadata: dict[str, Any] | None
     slo_info: SLOInfo | None
+    answered_at: datetime | None = field(default=None, compare=False, kw_only=True)
 
     @classmethod
     def from_reply(cls, reply: FeaturesReply, metadata: dict[str, Any] | None) -> QueryFeaturesResponse:
         """Return the response that an answer says; `metadata` may have been completed."""
         results = [GetFeaturesResult(*vectors) for vectors in _vectors(reply)]
-        return cls(results, metadata, _first(reply.slo_infos))
+        return cls(results, metadata, _first(reply.slo_infos), answered_at=reply.answered_at)
 
     def to_pandas(self) -> pd.DataFrame:
         """Return one row per result: the wildcard join keys first, then the features.
@@ -155,14 +185,28 @@ class QueryFeaturesResponse:
         DecodeError
             If names or types are missing, a value is none of its type, or a feature has the name of a key.
         """
-        results = [{"features": r.features, "joinKeys": r.join_keys} for r in self.results]
-        reply = read_query_features(_body({"results": results, "metadata": self.metadata or {}}))
-        index = pd.RangeIndex(len(self.results))
+        reply, index = self._reply(), pd.RangeIndex(len(self.results))
         return side_by_side(_key_columns(reply, index), _table(reply).features(index))
 
+    def __repr__(self) -> str:
+        return f"<QueryFeaturesResponse: {len(self.results):,} rows>"
 
-@dataclass(frozen=True)
-class GetFeatureServiceMetadataResponse:
+    def _card(self) -> Card:
+        return answer_card(
+            "QueryFeaturesResponse",
+            self.slo_info,
+            self.answered_at,
+            [[*result.join_keys, *result.features] for result in self.results],
+            lambda: rows_card(self.to_pandas(), self._reply()),
+        )
+
+    def _reply(self) -> FeaturesReply:
+        results = [{"features": r.features, "joinKeys": r.join_keys} for r in self.results]
+        return read_query_features(_body({"results": results, "metadata": self.metadata or {}}))
+
+
+@dataclass(frozen=True, repr=False)
+class GetFeatureServiceMetadataResponse(HasCard):
     """What a feature service takes and returns, as the server says it.
 
     Parameters
@@ -203,12 +247,21 @@ class GetFeatureServiceMetadataResponse:
         """Return one row per feature; see ``columns.FEATURES``."""
         return features_frame(self._metadata())
 
+    def __repr__(self) -> str:
+        return f"<GetFeatureServiceMetadataResponse: {len(self.feature_values):,} features>"
+
+    def _card(self) -> Card:
+        facts = (("type", self.feature_service_type),)
+        sections = service_sections(self._metadata())
+        return Card("GetFeatureServiceMetadataResponse", f"{len(self.feature_values):,} features", facts, sections)
+
     def _metadata(self) -> ServiceMetadata:
         message = {
             "featureServiceType": self.feature_service_type,
             "inputJoinKeys": self.input_join_keys,
             "inputRequestContextKeys": self.input_request_context_keys,
             "featureValues": self.feature_values,
+            "outputJoinKeys": self.output_join_keys,
         }
         return read_service_metadata(_body(message))
 

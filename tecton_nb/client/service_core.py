@@ -16,7 +16,7 @@ from ..batch.result import FeatureBatch, frames_of
 from ..exceptions import InputError, TectonError, quoted
 from ..frames.dtypes import column_of
 from ..frames.metadata import features_frame, inputs_frame
-from ..reprs import Card, Section, frame_section, mimebundle
+from ..reprs import Card, HasCard
 from ..transport import calls
 from ..transport.calls import Call
 from ..transport.policy import Governor
@@ -25,6 +25,7 @@ from ..wire.requests import Locator, RequestRow
 from ..wire.responses import FeaturesReply, ServiceMetadata
 from ..wire.values import decode_value
 from . import flows
+from .cards import service_sections
 from .core import ClientCore, MetadataOptionsLike, RequestOptionsLike, Wishes, both_options, path_of
 from .examples import ExampleRows
 from .flows import Flow
@@ -35,7 +36,7 @@ Row: TypeAlias = "Mapping[str, Any] | pd.DataFrame"
 _DESCRIBED = MetadataOptions(include_feature_descriptions=True, include_feature_tags=True)
 
 
-class ServiceCore:
+class ServiceCore(HasCard):
     """What a service takes and returns and shows of itself, and its operations as flows."""
 
     def __init__(self, core: ClientCore, locator: Locator, metadata: ServiceMetadata, examples: ExampleRows) -> None:
@@ -89,10 +90,7 @@ class ServiceCore:
         return found
 
     def __repr__(self) -> str:
-        return mimebundle(self._card())["text/plain"]
-
-    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:  # noqa: ARG002
-        return mimebundle(self._card())
+        return f"<{type(self).__name__} {quoted(self.name)} in workspace {quoted(self.workspace_name)}>"
 
     def _features(self) -> Flow[pd.DataFrame]:
         if self._described is None:
@@ -204,13 +202,8 @@ class ServiceCore:
 
     def _card(self) -> Card:
         facts = (("workspace", self.workspace_name or ""), ("type", self._metadata.feature_service_type))
-        features = features_frame(self._metadata, self._described)[["name", "data_type", "dtype", "description"]]
-        if not features["description"].notna().any():
-            features = features.drop(columns="description")
-        wildcards = tuple((item.name, str(item.data_type)) for item in self._metadata.output_join_keys)
-        middle = [Section("Wildcard keys", ("name", "data_type"), wildcards)] if wildcards else []
-        sections = (_section("Inputs", self.inputs()), *middle, _section("Features", features))
-        return Card("FeatureService", self.name, facts, sections)
+        sections = service_sections(self._metadata, self._described)
+        return Card(type(self).__name__, self.name, facts, sections)
 
 
 def refuse_include(include: Sequence[str]) -> None:
@@ -231,10 +224,6 @@ def _end(recorder: Recorder, reports: Sequence[BatchReport]) -> bool:
     else:
         recorder.finish(report)
     return is_kept
-
-
-def _section(title: str, frame: pd.DataFrame) -> Section:
-    return frame_section(title, frame.columns, frame.itertuples(index=False), total=len(frame))
 
 
 def _refuse_many(keys: object, operation: str) -> None:

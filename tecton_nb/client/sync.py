@@ -14,9 +14,11 @@ from ..batch.dask import DaskFrame
 from ..batch.plan import Rows
 from ..batch.result import FeatureBatch
 from ..metrics.scrape import Scrape
+from ..reprs import Card, HasCard
 from ..transport.secret import Secret, hidden
 from ..wire.requests import Locator
 from . import flows
+from .client_card import client_card
 from .core import (
     BATCH_METADATA,
     DEADLINE_SECONDS,
@@ -34,7 +36,7 @@ from .replies import GetFeatureServiceMetadataResponse, GetFeaturesResponse, Que
 from .service import FeatureService
 
 
-class TectonClient:
+class TectonClient(HasCard):
     """A client of a Tecton feature server.
 
     Close it, or use it in a ``with`` block, to close its connections. It may be used from several
@@ -323,6 +325,9 @@ class TectonClient:
 
     def __repr__(self) -> str:
         return f"<TectonClient {label_of(self)}>"
+
+    def _card(self) -> Card:
+        return client_card("TectonClient", self)
 
     def _find_example_rows(self, locator: Locator, n: int) -> pd.DataFrame | None:  # noqa: ARG002
         """Return rows from elsewhere; the client of the embedded server knows some."""

@@ -11,7 +11,7 @@ import pandas as pd
 
 from .. import columns
 from ..exceptions import InputError, did_you_mean, quoted
-from ..reprs import Card, human_percent, mimebundle
+from ..reprs import Card, HasCard, Status, human_percent
 from .cells import Cells
 from .export import write_csv, write_excel
 from .join import Join
@@ -34,7 +34,7 @@ from .why import explain
 _NAMED = 5
 
 
-class Comparison:
+class Comparison(HasCard):
     """Two tables of features side by side; made by ``compare_features``.
 
     Frames carry the keys of the rows as their index: `reset_index()` makes columns of them.
@@ -218,12 +218,17 @@ class Comparison:
         rows = self._join.count, len(self._join.left_only), len(self._join.right_only)
         return Verdict(self.equal, self.counts, self.differing, rows)
 
+    @property
+    def verdict(self) -> Status:
+        """Whether the two are equal, in a few words with a sign."""
+        return self._verdict.status
+
     def card(self) -> Card:
         """Return what the comparison shows of itself, for cards that hold more."""
         return card_of(self._verdict, self._explanations)
 
     def __repr__(self) -> str:
-        return self._repr_mimebundle_()["text/plain"]
+        return f"<Comparison: {self.verdict.word}>"
 
-    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:  # noqa: ARG002
-        return mimebundle(self.card())
+    def _card(self) -> Card:
+        return self.card()

@@ -11,7 +11,7 @@ from typing import TypeAlias
 import pandas as pd
 
 from .. import columns
-from ..reprs import Card, Section, frame_section, human_percent
+from ..reprs import Card, Kind, Section, Status, counted, frame_section, human_percent
 from ..reprs.page import page_html
 from .tables import match_ratio, mismatches_of
 
@@ -38,6 +38,12 @@ class Verdict:
             return f"{len(self.differing):,} of {len(self.counts):,} features differ"
         return "different rows" if any(self.rows[1:]) else "not equal: some cells have no answer"
 
+    @property
+    def status(self) -> Status:
+        """The same with a sign; cells without an answer leave it open."""
+        is_open = not self.differing and not any(self.rows[1:])
+        return Status(self.words, Kind.GOOD if self.is_equal else Kind.UNSURE if is_open else Kind.BAD)
+
     def total(self, verdict: str) -> int:
         """Return how many cells have this verdict."""
         return sum(counts[verdict] for counts in self.counts.values())
@@ -46,13 +52,16 @@ class Verdict:
 def card_of(verdict: Verdict, why: pd.DataFrame) -> Card:
     """Return verdict, counts, the features that differ and the likeliest cause of each."""
     totals = {name: verdict.total(name) for name in columns.VERDICTS}
+    both, left, right = verdict.rows
     facts = (
-        *zip(("rows on both sides", "rows on the left only", "rows on the right only"), verdict.rows, strict=True),
-        ("features", len(verdict.counts)),
+        ("rows on both sides", f"{both:,}"),
+        ("rows on the left only", counted(left, Kind.BAD)),
+        ("rows on the right only", counted(right, Kind.BAD)),
+        ("features", f"{len(verdict.counts):,}"),
         ("cells that match", human_percent(match_ratio(totals))),
-        *((f"cells {name.replace('_', ' ')}", f"{count:,}") for name, count in totals.items() if count),
+        *((f"cells {name.replace('_', ' ')}", counted(count, _kind(name))) for name, count in totals.items() if count),
     )
-    return Card("Comparison", verdict.words, facts, tuple(_sections(verdict, why)))
+    return Card("Comparison", verdict.status, facts, tuple(_sections(verdict, why)))
 
 
 def mismatch_words(counts: Counts) -> str:
@@ -89,13 +98,19 @@ def write_page(
 def _sections(verdict: Verdict, why: pd.DataFrame) -> list[Section]:
     if not verdict.differing:
         return []
-    counted = ((name, verdict.counts[name]) for name in verdict.differing)
-    rows = [(name, human_percent(match_ratio(c)), mismatches_of(c), mismatch_words(c)) for name, c in counted]
+    each = ((name, verdict.counts[name]) for name in verdict.differing)
+    rows = [
+        (name, Status(human_percent(match_ratio(c)), Kind.BAD), mismatches_of(c), mismatch_words(c)) for name, c in each
+    ]
     sections = [frame_section("Features that differ", ("feature", "match", "mismatches", "what"), rows)]
     likeliest = why[why["rank"] == 1][["feature", "cause", "explained_ratio", "evidence"]]
     explained = [(f, cause, human_percent(ratio), said) for f, cause, ratio, said in likeliest.itertuples(index=False)]
     head = ("feature", "likeliest cause", "explains", "evidence")
     return [*sections, *([frame_section("Why", head, explained)] if explained else [])]
+
+
+def _kind(verdict: str) -> Kind | None:
+    return Kind.BAD if verdict in columns.MISMATCH else Kind.UNSURE if verdict == columns.NO_ANSWER else None
 
 
 def _table(title: str, frame: pd.DataFrame, limit: int, total: int | None = None) -> Section:

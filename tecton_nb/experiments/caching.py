@@ -12,7 +12,9 @@ from .. import columns
 from ..batch.plan import Rows
 from ..client.service import FeatureService
 from ..compare import CompareOptions, Comparison, check_options, compare_sides, side_of
-from ..reprs import Card, Section, human_percent, human_seconds, mimebundle
+from ..exceptions import quoted
+from ..reprs import Card, HasCard, Kind, Section, Status, human_percent, human_seconds
+from ..reprs.human import is_missing
 from .noise import noise_of
 from .options import ignored
 from .sides import Asked, Fetched, abba, check_columns, check_labels, feature_names, fetch_by_turns
@@ -24,7 +26,7 @@ PAST_THE_CACHE, NOT_READ = (False, False), (False, True)
 
 
 @dataclass(frozen=True)
-class CacheExperiment:
+class CacheExperiment(HasCard):
     """The same rows with each combination of the two cache options.
 
     Attributes
@@ -67,13 +69,13 @@ class CacheExperiment:
         return dict(zip(columns.by_name(columns.CACHE_EXPERIMENT), values, strict=True))
 
     def __repr__(self) -> str:
-        return self._repr_mimebundle_()["text/plain"]
+        return f"<CacheExperiment {quoted(self.service)}>"
 
-    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:  # noqa: ARG002
+    def _card(self) -> Card:
         rows = tuple(_words(row) for row in self.summary().to_dict("records"))
         head = ("cache", "and", "from the cache", "equal the store", "mismatches", "median time")
         facts = (("noise", ", ".join(self.noise)),) if self.noise else ()
-        return mimebundle(Card("CacheExperiment", self.service, facts, (Section("Combinations", head, rows),)))
+        return Card("CacheExperiment", self.service, facts, (Section("Combinations", head, rows),))
 
 
 def compare_caching(service: FeatureService, rows: Rows, **options: Unpack[CompareOptions]) -> CacheExperiment:
@@ -123,10 +125,16 @@ def _words(row: Mapping[Any, Any]) -> tuple[object, ...]:
         "read" if row["read_from_cache"] else "not read",
         "written" if row["write_to_cache"] else "not written",
         human_percent(row["cached_ratio"]),
-        human_percent(row["match_ratio"]),
+        _equal(row["match_ratio"]),
         row["mismatches"],
         human_seconds(row["median_client_time_seconds"]),
     )
+
+
+def _equal(ratio: float | None) -> Status | None:
+    if is_missing(ratio) or ratio is None:
+        return None
+    return Status(human_percent(ratio), Kind.GOOD if ratio == 1 else Kind.BAD)
 
 
 def _fetch(

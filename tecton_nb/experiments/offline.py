@@ -18,7 +18,7 @@ from .. import columns
 from ..batch.result import FeatureBatch
 from ..compare import CompareOptions, Comparison, FeatureTable, Side, check_options, compare_sides, side_of
 from ..exceptions import InputError, did_you_mean, listed, quoted
-from ..reprs import Card, Section, mimebundle
+from ..reprs import Card, HasCard, Kind, Section, Status
 from .history import History
 from .options import ignored, options_for
 
@@ -38,7 +38,7 @@ _MEANINGS = {
 
 
 @dataclass(frozen=True)
-class OfflineComparison:
+class OfflineComparison(HasCard):
     """What was served against the offline values at the same effective times.
 
     Attributes
@@ -61,16 +61,17 @@ class OfflineComparison:
         return self._skew.copy()
 
     def __repr__(self) -> str:
-        return self._repr_mimebundle_()["text/plain"]
+        return f"<OfflineComparison: {self.comparison.verdict.word}>"
 
-    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:  # noqa: ARG002
+    def _card(self) -> Card:
         card = self.comparison.card()
         counts = Counter(zip(self._skew["feature"], self._skew["skew"], strict=True))
-        rows = tuple((feature, skew, count, _MEANINGS[skew]) for (feature, skew), count in counts.items())
+        each = ((feature, skew, count) for (feature, skew), count in counts.items())
+        rows = tuple((feature, Status(skew, Kind.BAD), count, _MEANINGS[skew]) for feature, skew, count in each)
         sections = [Section("Skew", ("feature", "skew", "cells", "meaning"), rows)] if rows else []
         left_out = (("without an effective time", self.without_time), ("not in the offline frame", self.not_offline))
         facts = (*card.facts, *((name, ", ".join(names)) for name, names in left_out if names))
-        return mimebundle(Card("Online against offline", card.subtitle, facts, (*card.sections, *sections)))
+        return Card("Online against offline", card.subtitle, facts, (*card.sections, *sections))
 
 
 def offline_spine(batch: FeatureTable, *, keys: Keys, time: str) -> pd.DataFrame:

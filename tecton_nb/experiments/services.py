@@ -14,7 +14,7 @@ from ..batch.result import FeatureBatch
 from ..client.service import FeatureService
 from ..compare import CompareOptions, Comparison, Side, check_options, compare_sides, side_of
 from ..exceptions import InputError, quoted
-from ..reprs import Card, Section, mimebundle
+from ..reprs import Card, HasCard, Kind, Section, Status
 from .noise import noise_of
 from .options import ignored, options_for
 from .sides import (
@@ -33,7 +33,7 @@ Source: TypeAlias = "FeatureService | Asked | FeatureBatch"
 
 
 @dataclass(frozen=True)
-class ServiceComparison:
+class ServiceComparison(HasCard):
     """Two sides as they were fetched, and how they compare.
 
     Attributes
@@ -59,17 +59,21 @@ class ServiceComparison:
     _noisy_cells: Mapping[str, int] = field(default_factory=dict, repr=False)
 
     def __repr__(self) -> str:
-        return self._repr_mimebundle_()["text/plain"]
+        return f"<ServiceComparison: {self._verdict().word}>"
 
-    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:  # noqa: ARG002
+    def _card(self) -> Card:
         card = self.comparison.card()
         noise = tuple(self._noisy_cells.items())
-        is_equal = self.comparison.equal and noise
-        verdict = f"equal but for {len(noise):,} noisy {_features(len(noise))}" if is_equal else card.subtitle
         section = [Section("Noise: differs with itself", ("feature", "cells differing in the baseline"), noise)]
         said = "not tried" if not self.baselines else f"{len(noise):,} {_features(len(noise))}"
         facts = (("compared", self.title), *card.facts, ("noise", said))
-        return mimebundle(Card(card.title, verdict, facts, (*card.sections, *(section if noise else []))))
+        return Card(card.title, self._verdict(), facts, (*card.sections, *(section if noise else [])))
+
+    def _verdict(self) -> Status:
+        count = len(self._noisy_cells)
+        if self.comparison.equal and count:
+            return Status(f"equal but for {count:,} noisy {_features(count)}", Kind.GOOD)
+        return self.comparison.verdict
 
 
 def compare_services(

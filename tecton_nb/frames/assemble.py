@@ -322,9 +322,9 @@ def frame_of(
     index: pd.Index | None = None,
 ) -> pd.DataFrame:
     """Return a frame of the described columns, in their order and dtypes; an array has its dtype already."""
+    labels = pd.RangeIndex(len(next(iter(values.values())))) if index is None else index
     dtypes = columns.by_name(described)
-    arrays = {name: _typed(values[name], dtype) for name, dtype in dtypes.items()}
-    return _frame(arrays, pd.RangeIndex(len(next(iter(values.values())))) if index is None else index)
+    return _frame({name: _typed(values[name], dtype, labels) for name, dtype in dtypes.items()}, labels)
 
 
 def schema_of(reply: FeaturesReply) -> Schema:
@@ -346,9 +346,12 @@ def _frame(arrays: dict[str, object], index: pd.Index) -> pd.DataFrame:
     return pd.DataFrame(arrays, index=index, copy=False)
 
 
-def _typed(values: list[Any] | ExtensionArray, dtype: str) -> object:
+def _typed(values: list[Any] | ExtensionArray, dtype: str, index: pd.Index) -> object:
     if isinstance(values, ExtensionArray):
         return values
+    if dtype == "object":
+        # Of an array pandas would make text where it holds nothing else, and NaN of null.
+        return pd.Series(values, index=index, dtype=object)
     if dtype.startswith("datetime64"):
         return moments([value if isinstance(value, int) else None for value in values])
     return pd.array(values, dtype=cast(Any, STRING_DTYPE if dtype == "string" else dtype))

@@ -11,6 +11,8 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from email.utils import formatdate
+from functools import lru_cache
 from typing import Protocol
 
 _REMEMBERED = 200_000
@@ -41,6 +43,16 @@ class FixedClock:
     def now(self) -> int:
         """Return `instant`."""
         return self.instant
+
+
+def http_date(clock: Clock) -> str:
+    """Return the time of a clock as the ``Date`` header of an answer: who reads it can tell the age of a value."""
+    return _formatted(clock.now() // 1_000_000_000)
+
+
+@lru_cache(maxsize=4)
+def _formatted(seconds: int) -> str:
+    return formatdate(seconds, usegmt=True)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cache
 
+from ..reprs import Kind, Status
 from ..wire.catalogue import VERSIONS, Metric, catalogue
 from ..wire.metrics_page import Heading, owned_names
 
@@ -20,6 +21,7 @@ _STAGE = re.compile(
     re.IGNORECASE,
 )
 _STAGES = {"ga": "GA", "generally available": "GA", "preview": "Preview", "deprecated": "Deprecated"}
+_STAGE_KINDS = {"GA": Kind.GOOD, "Preview": Kind.UNSURE, "Deprecated": Kind.BAD}
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +63,11 @@ def help_with_stage(one: Described) -> str:
     """Return the help text; the stage stands in front where it does not say it."""
     said = one.heading.help
     return f"[{one.stage}] {said}" if one.stage and not _STAGE.search(said) else said
+
+
+def stage_status(stage: str | None) -> Status | str:
+    """Return a release stage as a card shows it: with a sign, a dash where nobody states one."""
+    return Status(stage, _STAGE_KINDS[stage]) if stage in _STAGE_KINDS else "—"
 
 
 def metric_names() -> tuple[str, ...]:

@@ -12,8 +12,8 @@ from typing import Self
 import numpy as np
 import pandas as pd
 
-from ..exceptions import InputError, did_you_mean, listed, quoted
-from ..reprs import Card, frame_section, human_bytes, mimebundle
+from ..exceptions import InputError, SettingsError, did_you_mean, listed, quoted
+from ..reprs import Card, HasCard, Kind, Status
 from ..wire.metrics_page import Heading
 from . import points
 from .choosing import Chosen, Label, Moment, chosen, duration_ms, milliseconds, series_of
@@ -22,6 +22,7 @@ from .database import Database
 from .described import Described, described, metric_names
 from .export import write_openmetrics, written
 from .gaps import Outcome, find_gaps, gaps_frame
+from .history_card import history_card
 from .packing import check_codec
 from .points import EVER, Points
 from .recorder import Recorder
@@ -29,7 +30,7 @@ from .scrape import Scrape
 from .tables import families_frame, history_frame, rollup_frame, scrapes_frame, wide_frame
 
 
-class MetricsHistory:
+class MetricsHistory(HasCard):
     """Scrapes kept in one file, which survives the end of the process at any moment.
 
     Any number of processes may read it while one records. Close it, or use it in a ``with`` block.
@@ -241,9 +242,6 @@ class MetricsHistory:
     def __repr__(self) -> str:
         return f"<MetricsHistory {quoted(self._database.path.name)}>"
 
-    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:  # noqa: ARG002
-        return mimebundle(self._card())
-
     def _open_recorder(self) -> Recorder:
         if self._recorder is None:
             self._database.claim(datetime.now(UTC).isoformat(timespec="seconds"))
@@ -260,19 +258,12 @@ class MetricsHistory:
             return series, points.points(connection, [one.number for one in series], first, last)
 
     def _card(self) -> Card:
-        families, scrapes = self.families(), self.scrapes()
-        failed = int((scrapes["outcome"] != "ok").sum())
-        facts: list[tuple[str, object]] = [
-            ("scrapes", f"{len(scrapes):,}, {failed:,} of them failed" if failed else f"{len(scrapes):,}"),
-            ("series", int(families["series"].sum())),
-            ("size", human_bytes(self._database.size_bytes())),
-        ]
-        if len(scrapes):
-            facts.insert(0, ("until", scrapes["started_at"].iloc[-1].isoformat(timespec="seconds")))
-            facts.insert(0, ("from", scrapes["started_at"].iloc[0].isoformat(timespec="seconds")))
-        shown = families[["metric", "kind", "unit", "stage", "series"]]
-        section = frame_section("metrics", shown.columns, shown.itertuples(index=False), total=len(shown))
-        return Card("MetricsHistory", self._database.path.name, tuple(facts), (section,))
+        name = self._database.path.name
+        try:
+            found = self.families(), self.scrapes(), self.gaps()
+            return history_card(name, *found, self._database.size_bytes())
+        except (SettingsError, OSError) as error:
+            return Card("MetricsHistory", name, (("readable", Status(f"no: {error}", Kind.BAD)),))
 
 
 def _owners(connection: sqlite3.Connection) -> dict[str, Described]:

@@ -12,11 +12,12 @@ import numpy as np
 import pandas as pd
 
 from .. import columns
-from ..reprs import Card, Section, human_seconds, mimebundle
+from ..reprs import Card, HasCard, human_seconds
+from ..reprs.sections import schema_section
 from ..wire.exposition import read_page
 from ..wire.metrics_page import Heading, Page, Series
-from ..wire.timestamps import SECOND, format_timestamp, from_datetime
-from .described import Described, described, described_heading
+from ..wire.timestamps import from_datetime
+from .described import Described, described, described_heading, stage_status
 from .identity import cell_columns, cells_of, moments, number_column, text_column
 from .services import services_in
 from .tables import families_frame
@@ -49,7 +50,7 @@ def parse_exposition(
 
 
 @dataclass(frozen=True)
-class Scrape:
+class Scrape(HasCard):
     """What the metrics page said at one moment; from ``client.get_metrics()`` or ``metrics.parse_exposition``.
 
     Parameters
@@ -118,26 +119,23 @@ class Scrape:
     def __repr__(self) -> str:
         return f"<Scrape of {len(self.described_families())} metrics, {len(self.page.values)} samples>"
 
-    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:  # noqa: ARG002
-        return mimebundle(self._card())
-
     def _card(self) -> Card:
         found = self.described_families()
         took = () if self.duration_seconds is None else (("took", human_seconds(self.duration_seconds)),)
         stages = Counter(one.stage or "without stage" for one in found)
         facts = (
-            ("scraped", format_timestamp(from_datetime(self.scraped_at) // SECOND * SECOND)),
+            ("scraped", self.scraped_at.replace(microsecond=0)),
             *took,
-            ("samples", len(self.page.values)),
-            ("feature services", len(services_in(self.page))),
+            ("samples", f"{len(self.page.values):,}"),
+            ("feature services", f"{len(services_in(self.page)):,}"),
             ("stages", ", ".join(f"{count} {stage}" for stage, count in stages.items())),
         )
         rows = [
-            (one.heading.name, one.heading.kind, one.heading.unit or None, one.stage, count)
+            (one.heading.name, one.heading.kind, one.heading.unit or "—", stage_status(one.stage), count)
             for one, count in found.items()
         ]
-        section = Section("metrics", ("metric", "kind", "unit", "stage", "samples"), tuple(rows))
-        return Card("Scrape", f"{len(found)} metrics", facts, (section,))
+        section = schema_section("Metrics", ("metric", "kind", "unit", "stage", "samples"), rows)
+        return Card("Scrape", f"{len(found):,} metrics", facts, (section,))
 
 
 @lru_cache(maxsize=4)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import islice, zip_longest
 
-from .cells import Cell, Kind, cell_of
+from .cells import Cell, Kind, Status, cell_of
 
 ROW_LIMIT = 20
 
@@ -55,10 +55,10 @@ class Section:
 
 @dataclass(frozen=True)
 class Card:
-    """What an object says about itself: a title, facts (name and value), and sections."""
+    """What an object says about itself: a title, a subtitle or verdict, facts (name and value), and sections."""
 
     title: str
-    subtitle: str = ""
+    subtitle: str | Status = ""
     facts: tuple[tuple[str, object], ...] = ()
     sections: tuple[Section, ...] = ()
 

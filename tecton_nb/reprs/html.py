@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 from importlib.resources import files
 
@@ -9,7 +10,7 @@ from markupsafe import escape
 
 from ..exceptions import shown
 from .card import Card, Section, numeric_columns
-from .cells import Cell, cell_of
+from .cells import Cell, Kind, cell_of
 
 # The notebook's own formula renderer would turn "$...$" in a name into a formula; these two classes tell it not to.
 _CLASSES = "tnb-card tex2jax_ignore mathjax_ignore"
@@ -34,7 +35,7 @@ def _style() -> str:
 
 
 def _head(card: Card) -> str:
-    subtitle = f' <span class="tnb-subtitle">{escaped(card.subtitle)}</span>' if card.subtitle else ""
+    subtitle = f" {_element('span', cell_of(card.subtitle), 'tnb-subtitle ')}" if card.subtitle else ""
     return f'<div class="tnb-head"><span class="tnb-title">{escaped(card.title)}</span>{subtitle}</div>'
 
 
@@ -60,16 +61,23 @@ def _table(section: Section) -> str:
         f'<th scope="col"{_number_class(place in numeric)}>{escaped(title)}</th>'
         for place, title in enumerate(section.header)
     )
-    body = "".join(f"<tr>{''.join(_element('td', cell) for cell in row)}</tr>" for row in rows)
+    body = "".join(_row(row, numeric) for row in rows)
     return (
         f'<table class="tnb-table"><caption>{escaped(section.title)}</caption>'
         f"<thead><tr>{''.join(titles)}</tr></thead><tbody>{body}</tbody></table>"
     )
 
 
-def _element(tag: str, cell: Cell) -> str:
+def _row(row: list[Cell], numeric: set[int]) -> str:
+    # A number among texts stands at the left, as they do.
+    kinds = (Kind.TEXT if c.kind is Kind.NUMBER and place not in numeric else c.kind for place, c in enumerate(row))
+    cells = "".join(_element("td", replace(cell, kind=kind)) for cell, kind in zip(row, kinds, strict=True))
+    return f"<tr>{cells}</tr>"
+
+
+def _element(tag: str, cell: Cell, classes: str = "") -> str:
     title = f' title="{escaped(cell.full)}"' if cell.full else ""
-    return f'<{tag} class="tnb-{cell.kind}"{title}>{escaped(cell.text)}</{tag}>'
+    return f'<{tag} class="{classes}tnb-{cell.kind}"{title}>{escaped(cell.text)}</{tag}>'
 
 
 def _number_class(is_number: bool) -> str:

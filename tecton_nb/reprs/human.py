@@ -24,7 +24,7 @@ _SIZES = (
     ("GiB", 2.0**30, 2.0**40),
     ("TiB", 2.0**40, math.inf),
 )
-_AGES = (("s", 1, 60), ("min", 60, 3_600), ("h", 3_600, 86_400), ("d", 86_400, math.inf))
+_AGES = (("second", 1, 60), ("minute", 60, 3_600), ("hour", 3_600, 86_400), ("day", 86_400, math.inf))
 
 
 def is_missing(value: object) -> bool:
@@ -45,7 +45,7 @@ def human_seconds(seconds: float | None) -> str:
 
 
 def human_age(seconds: float | None) -> str:
-    """Return how long ago something was, such as ``2 h ago``; ``in 2 h`` for times to come.
+    """Return how long ago something was, such as ``2 hours ago``; ``in 2 hours`` for times to come.
 
     Whole units, rounded down, so nothing is called older than it is; ``missing`` for None, NA and NaN.
     """
@@ -54,7 +54,8 @@ def human_age(seconds: float | None) -> str:
     if abs(seconds) < 1:
         return "just now"
     unit, size, _ = next(age for age in _AGES if abs(seconds) < age[2])
-    amount = f"{int(abs(seconds) // size)} {unit}"
+    count = int(abs(seconds) // size)
+    amount = f"{count:,} {unit}{'' if count == 1 else 's'}"
     return f"{amount} ago" if seconds > 0 else f"in {amount}"
 
 

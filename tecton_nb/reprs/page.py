@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .card import Card
+from .cells import cell_of
 from .html import card_html, escaped
 
 # Even if something were not escaped, a browser would neither run nor fetch it.
@@ -16,6 +17,6 @@ def page_html(card: Card) -> str:
         f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         '<meta name="color-scheme" content="light dark">'
-        f"<title>{escaped(card.title)}: {escaped(card.subtitle)}</title></head>"
+        f"<title>{escaped(card.title)}: {escaped(cell_of(card.subtitle).text)}</title></head>"
         f"<body>{card_html(card)}</body></html>\n"
     )

@@ -14,7 +14,8 @@ _GAP = "  "
 
 def card_text(card: Card) -> str:
     """Return the card as lines of text without trailing spaces."""
-    head = f"{shown(card.title)}{_GAP}{shown(card.subtitle)}".rstrip()
+    subtitle = cell_of(card.subtitle).text if card.subtitle else ""
+    head = f"{shown(card.title)}{_GAP}{subtitle}".rstrip()
     blocks = [head, *_facts(card), *(line for section in card.sections for line in _section(section))]
     return "\n".join(line.rstrip() for line in blocks)
 

@@ -50,7 +50,7 @@ def read_answer(call: Call[T], answer: HttpAnswer, key: Secret | None = None) ->
     if not 200 <= answer.status < 300:
         raise http_error(answer, call.locator, key)
     try:
-        return call.read(answer.body, answer.header("Content-Type"))
+        return call.read(answer)
     except DecodeError as error:
         unreadable = readable(error, answer, key)
     # Raised out here: the first error and the frames behind it hold the body as it came.

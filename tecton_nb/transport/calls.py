@@ -7,7 +7,7 @@ query and state from the official clients.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
 from ..wire.exposition import read_page
@@ -29,6 +29,7 @@ from ..wire.responses import (
     read_query_features,
     read_service_metadata,
 )
+from .messages import HttpAnswer, sent_at
 
 T = TypeVar("T")
 _ACCEPT_METRICS = "application/openmetrics-text;version=1.0.0;q=0.5,text/plain;version=0.0.4;q=0.9,*/*;q=0.1"
@@ -45,14 +46,14 @@ class Call(Generic[T]):
     body
         JSON in UTF-8; `None` makes it a GET.
     read
-        Turns the body of a success and its Content-Type into the result.
+        Turns a success into the result.
     locator
         Whom it asks about; `None` for metrics.
     """
 
     path: str
     body: bytes | None
-    read: Callable[[bytes, str | None], T]
+    read: Callable[[HttpAnswer], T]
     locator: Locator | None = None
     accept: str = "application/json"
 
@@ -74,14 +75,14 @@ def get_features(
     body = write_features_request(
         locator, row, metadata_options, request_options, allow_partial_results=allow_partial_results
     )
-    return _service_call("get-features", body, read_get_features, locator)
+    return _features_call("get-features", body, read_get_features, locator)
 
 
 def get_rows(template: RequestTemplate, rows: Sequence[bytes]) -> Call[FeaturesReply]:
     """Return the call that fetches rows written by ``wire.requests.write_row``: several go to get-features-batch."""
     if len(rows) == 1:
-        return _service_call("get-features", template.one(rows[0]), read_get_features, template.locator)
-    return _service_call("get-features-batch", template.many(rows), read_get_features_batch, template.locator)
+        return _features_call("get-features", template.one(rows[0]), read_get_features, template.locator)
+    return _features_call("get-features-batch", template.many(rows), read_get_features_batch, template.locator)
 
 
 def query_features(
@@ -92,7 +93,7 @@ def query_features(
 ) -> Call[FeaturesReply]:
     """Return the call that fetches every vector behind the keys of a wildcard service."""
     body = write_features_request(locator, row, metadata_options, request_options)
-    return _service_call("query-features", body, read_query_features, locator)
+    return _features_call("query-features", body, read_query_features, locator)
 
 
 def service_metadata(locator: Locator) -> Call[ServiceMetadata]:
@@ -107,8 +108,21 @@ def service_state(locator: Locator) -> Call[None]:
 
 def metrics() -> Call[Page]:
     """Return the call that fetches the metrics page."""
-    return Call("observability/metrics", None, read_page, accept=_ACCEPT_METRICS)
+    return Call("observability/metrics", None, _read_metrics, accept=_ACCEPT_METRICS)
+
+
+def _read_metrics(answer: HttpAnswer) -> Page:
+    return read_page(answer.body, answer.header("Content-Type"))
+
+
+def _features_call(
+    operation: str, body: bytes, read: Callable[[bytes], FeaturesReply], locator: Locator
+) -> Call[FeaturesReply]:
+    def dated(answer: HttpAnswer) -> FeaturesReply:
+        return replace(read(answer.body), answered_at=sent_at(answer.headers))
+
+    return Call(f"feature-service/{operation}", body, dated, locator)
 
 
 def _service_call(operation: str, body: bytes, read: Callable[[bytes], T], locator: Locator) -> Call[T]:
-    return Call(f"feature-service/{operation}", body, lambda answer, _: read(answer), locator)
+    return Call(f"feature-service/{operation}", body, lambda answer: read(answer.body), locator)

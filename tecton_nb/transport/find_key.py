@@ -32,13 +32,13 @@ def find_key(place: KeyPlace, host: str) -> Secret | None:
     if place.file is not None:
         return _read_key(Path(place.file).expanduser(), place)
     if place.variable in os.environ:
-        return Secret(os.environ[place.variable], place)
+        return Secret(os.environ[place.variable], place, f"from the environment variable {place.variable}")
     return _from_keyring(host, place)
 
 
 def _read_key(path: Path, place: KeyPlace) -> Secret:
     try:
-        return Secret(path.read_text(encoding="utf-8"), place)
+        return Secret(path.read_text(encoding="utf-8"), place, f"from the file {place.file}")
     except (OSError, UnicodeDecodeError) as error:
         reason = type(error).__name__
     # Raised out here, because a UnicodeDecodeError carries the whole text.
@@ -54,4 +54,4 @@ def _from_keyring(host: str, place: KeyPlace) -> Secret | None:
     except keyring.errors.KeyringError:
         # No usable keyring on this computer is the same as no key in it.
         return None
-    return None if found is None else Secret(found, place)
+    return None if found is None else Secret(found, place, f"from the keyring, service {KEYRING_SERVICE}")

@@ -5,10 +5,15 @@ Named tuples: of each there is one per row, and they are made three times as fas
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import NamedTuple
+import re
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Final, NamedTuple
 
 from .secret import Secret
+
+_DATE: Final = re.compile(r"[A-Za-z]{3,9},? [A-Za-z0-9 :-]{14,30}(?: GMT)?")
 
 
 class HttpRequest(NamedTuple):
@@ -105,3 +110,24 @@ class HttpAnswer(NamedTuple):
         """Return the first header of that name, in any case, or `None`."""
         wanted = name.lower()
         return next((value for key, value in self.headers if key.lower() == wanted), None)
+
+
+def http_date(text: str) -> datetime | None:
+    """Return the moment that a date of HTTP names, `None` if it is none.
+
+    Source: RFC 9110, section 5.6.7 (three forms of a date).
+    """
+    # The parser takes much that is no date.
+    text = text.strip(" \t")
+    if not _DATE.fullmatch(text):
+        return None
+    try:
+        parsed = parsedate_to_datetime(text)
+    except (ValueError, OverflowError):
+        return None
+    return parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
+
+
+def sent_at(headers: Iterable[tuple[str, str]]) -> datetime | None:
+    """Return when the server sent an answer with these headers, by its own clock; `None` if it does not say."""
+    return next((http_date(value) for name, value in headers if name.lower() == "date"), None)

@@ -57,15 +57,18 @@ class Secret:
         What to keep. Nothing is checked here; see `api_key`.
     place
         Where another process of the same user would find it.
+    source
+        Where this one has it from, in words; never a part of it.
     """
 
     # The text lives in a closure: tools that print the attributes of an object find a function.
-    __slots__ = ("place", "reveal")
+    __slots__ = ("place", "reveal", "source")
 
     reveal: Callable[[], str]
 
-    def __init__(self, text: str, place: KeyPlace | None = None) -> None:
+    def __init__(self, text: str, place: KeyPlace | None = None, source: str = "given by you") -> None:
         self.reveal = lambda: text
+        self.source = source
         self.place = place or KeyPlace()
 
     def __repr__(self) -> str:
@@ -141,7 +144,7 @@ def authorization(key: Secret) -> bytes:
 
 
 def _stripped(key: Secret) -> Secret:
-    return Secret(_PREFIX.sub("", key.reveal().strip() + " ", count=1).strip(), key.place)
+    return Secret(_PREFIX.sub("", key.reveal().strip() + " ", count=1).strip(), key.place, key.source)
 
 
 def _problem(key: Secret) -> str | None:

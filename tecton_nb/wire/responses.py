@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from ..exceptions import DecodeError, quoted, shown
 from .body import as_list, as_object, optional_bool, optional_object, optional_text, without_empty, write_json
@@ -102,6 +103,8 @@ class FeaturesReply:
         One per row (get-features-batch), one in all (get-features, query-features), or none.
     batch_slo_info
         That of the whole batch.
+    answered_at
+        When the server sent it, by the server's clock; `None` if it does not say.
     """
 
     rows: tuple[list[JsonValue], ...]
@@ -112,6 +115,7 @@ class FeaturesReply:
     batch_slo_info: SLOInfo | None = None
     is_partial: bool = False
     raw_metadata: JsonObject | None = field(default=None, compare=False)
+    answered_at: datetime | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

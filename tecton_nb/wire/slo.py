@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..exceptions import shown
+from ..reprs import Card, HasCard, Kind, Status, human_bytes, human_seconds
 from .body import as_list, as_object, optional_bool, optional_int, optional_number, without_empty
 from .types import JsonObject, JsonValue, member
 
@@ -14,7 +15,7 @@ _SIZE_NAMES = ("storeResponseSizeBytes", "dynamodbResponseSizeBytes", "dynamoDBR
 
 # Not frozen: one is made for every row, and setting what is frozen takes three times as long.
 @dataclass(frozen=True, slots=True)
-class SLOInfo:
+class SLOInfo(HasCard):
     """Serving time and eligibility of one row, as the server reports them; `None` is what it left out.
 
     No relation between the times is checked: recorded answers of real servers break each of them.
@@ -41,6 +42,32 @@ class SLOInfo:
     server_time_seconds: float | None = None
     store_max_latency: float | None = None
     store_response_size_bytes: int | None = None
+
+    def facts(self) -> tuple[tuple[str, object], ...]:
+        """Return what a card shows of it; nothing that the server left out."""
+        said = {
+            "server time": self.server_time_seconds,
+            "server time for the objective": self.slo_server_time_seconds,
+            "slowest store read": self.store_max_latency,
+        }
+        times = ((name, human_seconds(seconds)) for name, seconds in said.items() if seconds is not None)
+        size = self.store_response_size_bytes
+        return (
+            ("service objective", self._verdict()),
+            *times,
+            *((("read from the store", human_bytes(size)),) if size is not None else ()),
+        )
+
+    def _verdict(self) -> Status:
+        if self.slo_eligible is None:
+            return Status("not said whether it counts", Kind.UNSURE)
+        if self.slo_eligible:
+            return Status("counts", Kind.GOOD)
+        reasons = f": {', '.join(self.slo_ineligibility_reasons)}" if self.slo_ineligibility_reasons else ""
+        return Status(f"does not count{reasons}", Kind.BAD)
+
+    def _card(self) -> Card:
+        return Card("SLOInfo", "", self.facts())
 
 
 def read_slo_info(raw: JsonValue, where: str) -> SLOInfo | None:

@@ -95,7 +95,7 @@ def test_callback_is_called_when_a_job_is_over(service, gate):
     late = []
     job.add_done_callback(late.append)
     assert late == [job]
-    assert "finished        1" in repr(job)
+    assert "finished        1" in str(job)
 
 
 def test_result_of_a_job_can_be_waited_for_a_while_only(service, gate):

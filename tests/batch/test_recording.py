@@ -52,7 +52,7 @@ def test_saved_batch_is_read_back_whole(service, tmp_path):
     _same(found, batch)
     assert found.report == batch.report
     assert (found.service, found.origin.workspace, len(found)) == ("s", "prod", 3)
-    assert repr(found) == repr(batch)
+    assert str(found) == str(batch)
 
 
 def test_values_of_a_recording_are_plain_parquet(service, tmp_path):

@@ -524,7 +524,7 @@ def test_repr_names_service_inputs_and_features(fraud):
     """What a notebook shows has the service's name, its keys and its features, in text and in HTML."""
     bundle = fraud._repr_mimebundle_()
 
-    for text in (repr(fraud), bundle["text/html"]):
+    for text in (str(fraud), bundle["text/html"]):
         assert all(word in text for word in (FRAUD, "user_id", "amount", "last_transaction_amount_sql.amount"))
 
 
@@ -532,15 +532,15 @@ def test_repr_of_a_wildcard_service_names_the_keys_it_returns(client, fraud):
     """The key that is left out of a query is on the card, as a column of the answer; other services have none."""
     carriers = client.feature_service("origin_carriers_service")
 
-    assert "Wildcard keys (1)\n  name     data_type\n  carrier  string\n" in repr(carriers)
-    assert "Wildcard keys" not in repr(fraud)
+    assert "Wildcard keys (1)\n  name     data type\n  carrier  string\n" in str(carriers)
+    assert "Wildcard keys" not in str(fraud)
 
 
 def test_repr_of_a_batch_counts_in_thousands(service):
     """Large counts on a card are readable."""
     batch = service(_echo, ECHO, KEYS).get_features_batch([{"k": 7}] * 2_000)
 
-    assert "  rows            2,000\n  different rows  0\n  failed          2,000\n" in repr(batch)
+    assert "  rows            2,000\n  different rows  0\n  failed          ✗ 2,000\n" in str(batch)
 
 
 def test_repr_of_a_batch_shows_what_failed(service):
@@ -550,8 +550,8 @@ def test_repr_of_a_batch_shows_what_failed(service):
 
     batch = found.get_features_batch(pd.DataFrame({"k": ["x", 7]}, index=index))
 
-    assert "('b', 2)" in repr(batch)
-    assert "InputError" in repr(batch)
+    assert "('b', 2)" in str(batch)
+    assert "✗ InputError" in str(batch)
     assert "InputError" in batch._repr_mimebundle_()["text/html"]
 
 

@@ -44,7 +44,7 @@ def test_versions_differ_where_planted_and_for_the_planted_cause(served):
     assert causes == {"check.share": "unit_factor", "profile.limit": "ttl"}
     assert sorted(found.comparison.differing) == ["check.share", "profile.limit"]
     assert found.noise == ()
-    assert "v1 in prod against v2 in prod" in repr(found)
+    assert "v1 in prod against v2 in prod" in str(found)
 
 
 def test_service_against_itself_names_clock_and_chance_as_noise(served):
@@ -57,7 +57,7 @@ def test_service_against_itself_names_clock_and_chance_as_noise(served):
     assert sorted(found.noise) == ["moving.chance", "moving.clock"]
     assert found.comparison.equal
     assert set(found.comparison.counts) == {*client_features(moving)} - set(found.noise)
-    assert "moving.clock" in repr(found)
+    assert "moving.clock" in str(found)
 
 
 def test_one_value_that_changes_meanwhile_hides_no_difference(served, monkeypatch):
@@ -89,7 +89,7 @@ def test_card_never_says_equal_where_noise_was_set_apart(served):
     found = compare_services(moving, moving, rows(20), ignore="moving.clock")
 
     assert found.noise == ("moving.chance",)
-    assert "equal but for 1 noisy feature\n" in repr(found)
+    assert "✓ equal but for 1 noisy feature\n" in str(found)
 
 
 def client_features(service):
@@ -106,7 +106,7 @@ def test_without_baseline_noise_is_not_told_apart(served):
 
     assert found.noise == ()
     assert sorted(found.comparison.differing) == ["moving.chance", "moving.clock"]
-    assert "not tried" in repr(found)
+    assert "not tried" in str(found)
 
 
 def test_rows_that_fail_in_the_baseline_make_no_noise(served):
@@ -170,7 +170,7 @@ def test_recorded_batch_is_compared_with_now(served, clock):
 
     assert found.noise == ()
     assert set(found.comparison.why().query("rank == 1")["cause"]) == {"stale"}
-    assert "spend_only (recorded) against spend_only in prod" in repr(found)
+    assert "spend_only (recorded) against spend_only in prod" in str(found)
 
 
 def test_recorded_batch_of_other_rows_is_refused(served):
@@ -294,7 +294,7 @@ def test_title_tells_sides_of_one_service_apart(served):
 
     found = compare_services(spend, past, rows(2)[["user_id"]], repeat_baseline=False)
 
-    assert "spend_only in prod against spend_only in prod (read_from_cache=False)" in repr(found)
+    assert "spend_only in prod against spend_only in prod (read_from_cache=False)" in str(found)
 
 
 def test_what_is_no_side_is_refused(served):
@@ -335,7 +335,7 @@ def test_cache_experiment_shows_the_cache_as_found_and_leaves_it_fresh(cached):
     assert set(found.comparisons[True, False].why().query("rank == 1")["cause"]) == {"cache"}
     after = compare_caching(spend, ask).summary()
     assert after["mismatches"].tolist() == [0, 0, 0, 0]
-    assert "from the cache" in repr(found)
+    assert "from the cache" in str(found)
 
 
 def test_cache_experiment_of_a_server_that_fails_matches_nowhere(served):
@@ -361,7 +361,7 @@ def test_cache_experiment_sets_clocks_and_chance_apart(served):
     assert sorted(found.noise) == ["moving.chance", "moving.clock"]
     assert found.summary()["mismatches"].tolist() == [0] * 4
     assert found.summary()["match_ratio"].tolist() == [1.0] * 4
-    assert "moving.clock" in repr(found)
+    assert "moving.clock" in str(found)
 
 
 def test_cache_experiment_has_the_described_columns(served):

@@ -2,7 +2,9 @@
 
 import time
 
-from tecton_nb.local.clock import FixedClock, Latency, MeasuredLatency, SimulatedLatency, SystemClock
+import httpx
+
+from tecton_nb.local.clock import FixedClock, Latency, MeasuredLatency, SimulatedLatency, SystemClock, http_date
 
 MEASURED = Latency(total=0.5, store=0.2, realtime=0.1)
 
@@ -17,6 +19,20 @@ def test_system_clock_tells_the_machines_time():
     before = time.time_ns()
 
     assert before <= SystemClock().now() <= time.time_ns()
+
+
+def test_answers_are_dated_by_the_server_s_clock(demo):
+    """Every answer tells the time of the server's own clock, the first on a connection and those after it."""
+    call = {"params": {"workspaceName": "prod", "featureServiceName": "flight_delay_service"}}
+    with httpx.Client(headers={"Authorization": f"Tecton-key {demo.api_key}"}) as http:
+        dates = [http.post(f"{demo.url}/api/v1/feature-service/metadata", json=call).headers["Date"] for _ in range(3)]
+
+    assert dates == ["Wed, 01 May 2024 12:00:00 GMT"] * 3
+
+
+def test_date_of_a_clock_is_whole_seconds():
+    """A date has no fractions; they are cut, so no answer is dated into the future."""
+    assert http_date(FixedClock(1_999_999_999)) == "Thu, 01 Jan 1970 00:00:01 GMT"
 
 
 def test_measured_latency_is_reported_as_it_is():

@@ -638,11 +638,17 @@ def test_card_tells_extent_failures_and_size(history):
     failing(history, 3)
     text = history._repr_mimebundle_()["text/plain"]
 
-    assert "3 of" not in text
-    assert "4, 1 of them failed" in text
-    assert "2024-05-01T00:00:00+00:00" in text
+    assert "  scrapes      4\n  failed       ✗ 1\n" in text
+    assert "2024-05-01 00:00:00 UTC" in text
     assert "metrics.db" in text
     assert repr(history) == "<MetricsHistory 'metrics.db'>"
+
+
+def test_closed_history_shows_that_it_cannot_be_read(history):
+    """A history that was closed is a card with the reason, no traceback."""
+    history.close()
+
+    assert "readable  ✗ no: Cannot read the metrics history" in str(history)
 
 
 @pytest.mark.parametrize("codec", CODECS)

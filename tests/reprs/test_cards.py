@@ -10,7 +10,8 @@ import pandas as pd
 import pytest
 
 from tecton_nb.exceptions import shown
-from tecton_nb.reprs import Card, Section, Status, card_html, card_text, frame_section, mimebundle
+from tecton_nb.reprs import Card, Kind, Section, Status, card_html, card_text, counted, frame_section, mimebundle
+from tecton_nb.reprs.page import page_html
 
 CORPUS = Path(__file__).parents[1] / "corpora" / "html-js.jsonl"
 HOSTILE = [json.loads(line)["text"] for line in CORPUS.read_text("utf-8").splitlines()]
@@ -195,6 +196,11 @@ def test_ragged_rows_do_not_break_repr():
         ("a\x1b[31m\n", "a\\x1b[31m\\n"),
         ("a\ud800", "a\\ud800"),
         (2**63, "9223372036854775808"),
+        ([1.5, None, math.nan, "null"], "[1.5, null, NaN, 'null']"),
+        ({"a": [True, None]}, "{a: [True, null]}"),
+        (pd.Timestamp("2024-05-01T12:00:00.000000007Z"), "2024-05-01 12:00:00.000000007 UTC"),
+        (Status("null", Kind.MISSING), "∅ null"),
+        (Status("never heard of"), "? never heard of"),
     ],
 )
 def test_unusual_values_are_words(value, word):
@@ -203,6 +209,30 @@ def test_unusual_values_are_words(value, word):
 
     assert card_text(card).splitlines()[1] == f"  fact  {word}"
     assert word in Page(card_html(card)).texts
+
+
+def test_raw_value_nested_without_end_is_shown():
+    """What is nested deeper than anybody reads is cut, and breaks nothing."""
+    deep = None
+    for _ in range(50_000):
+        deep = [deep]
+
+    assert "…" in card_text(Card("t", facts=(("fact", deep),)))
+
+
+def test_verdict_beside_the_title_has_sign_and_colour():
+    """A subtitle that is a verdict looks like every other status, and heads a page of its own as words."""
+    card = Card("Comparison", Status("2 features differ", Kind.BAD))
+
+    assert '<span class="tnb-subtitle tnb-bad">✗ 2 features differ</span>' in card_html(card)
+    assert card_text(card) == "Comparison  ✗ 2 features differ"
+    assert "<title>Comparison: ✗ 2 features differ</title>" in page_html(card)
+
+
+def test_only_a_count_above_zero_is_bad():
+    """No failure is a plain 0; any failure has a sign."""
+    assert counted(0, Kind.BAD) == "0"
+    assert counted(2_000, Kind.BAD) == Status("2,000", Kind.BAD)
 
 
 def test_html_has_one_style_no_script_no_id():

@@ -73,7 +73,7 @@ def _failure(engine, server) -> tuple[TectonError, HttpAnswer | None]:
     answer = None
     try:
         answer = engine.submit(HttpRequest("POST", server.url, (), b"{}"), deadline_seconds=0.4).result()
-        read_answer(Call("x", b"{}", lambda body, _: _values(body)), answer)
+        read_answer(Call("x", b"{}", lambda found: _values(found.body)), answer)
     except TectonError as error:
         return error, answer
     raise AssertionError("it was read")

@@ -109,7 +109,7 @@ def test_ages_count_to_the_call(explorer):
     """How old a value is is told in words."""
     explorer.fetch().wait(WAIT)
 
-    assert " d ago" in explorer._results._table.value
+    assert " days ago" in explorer._results._table.value
     assert (
         "Counts for the service objective" in explorer._results._slo.value or "Does not" in explorer._results._slo.value
     )

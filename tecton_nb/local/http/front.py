@@ -87,7 +87,7 @@ class Front:
         authorization = request.headers.getall("Authorization", [])
         admitted = self._responder.admit(request.method, request.path, authorization)
         if isinstance(admitted, Answer):
-            return _response(admitted)
+            return self._response(admitted)
         encodings = request.headers.getall("Content-Encoding", [])
         if any(encoding.strip().lower() != "identity" for encoding in encodings):
             return json_response(415, "The body must not be compressed.")
@@ -108,7 +108,7 @@ class Front:
             await connection.pause(answer.held_seconds)
         elif answer.status == 200 and request.method == "POST" and request.version == HttpVersion11:
             connection.may_repeat(request.path, authorization)
-        return _response(answer)
+        return self._response(answer)
 
     def repeated(self, head: RepeatedHead, body: bytes) -> bytes | None:
         """Return the bytes to send for a request whose head passed every check before; `None` to check it again."""
@@ -117,7 +117,7 @@ class Front:
         admitted = self._responder.admit("POST", head.path, head.authorization)
         answer = admitted if isinstance(admitted, Answer) else self._responder.answer(head.path, admitted, body)
         if answer.status == 200:
-            return ok_answer(answer.body)
+            return ok_answer(answer.body, self._responder.date)
         answer = _without_key(answer, head.authorization[0])
         return raw_answer(answer.status, answer.body, {"Content-Type": answer.content_type})
 
@@ -139,6 +139,12 @@ class Front:
                 if len(body) > self._limits.body_bytes:
                     return None
         return bytes(body)
+
+    def _response(self, answer: Answer) -> web.Response:
+        response = web.Response(status=answer.status, reason=HTTPStatus(answer.status).phrase, body=answer.body)
+        own = {"Content-Type": answer.content_type, "Date": self._responder.date}
+        response.headers.update({**SAFE_HEADERS, **own})
+        return response
 
     def _too_large(self) -> web.Response:
         return _closing(json_response(413, f"The body is larger than {self._limits.body_bytes} bytes."))
@@ -183,12 +189,6 @@ def _without_key(answer: Answer, authorization: str) -> Answer:
     # In the JSON of the answer quotes and backslashes stand escaped.
     escaped = key.replace(b"\\", b"\\\\").replace(b'"', b'\\"')
     return replace(answer, body=answer.body.replace(escaped, b"..."))
-
-
-def _response(answer: Answer) -> web.Response:
-    response = web.Response(status=answer.status, reason=HTTPStatus(answer.status).phrase, body=answer.body)
-    response.headers.update({**SAFE_HEADERS, "Content-Type": answer.content_type})
-    return response
 
 
 def _closing(response: web.Response) -> web.Response:

@@ -15,7 +15,6 @@ from dataclasses import dataclass, field
 from typing import cast
 
 from aiohttp import StreamReader, web
-from aiohttp.helpers import rfc822_formatted_time
 from aiohttp.http import RawRequestMessage
 
 from .connection import SAFE_HEADERS, Connection, Connections, Limits
@@ -125,11 +124,11 @@ class RepeatingConnection(Connection):
         return (head, length) if has_plain_lines and is_whole and len(head) <= _LONGEST_HEAD else None
 
 
-def ok_answer(body: bytes) -> bytes:
+def ok_answer(body: bytes, date: str) -> bytes:
     """Return a 200 answer with a JSON body as the bytes to send, with the headers that aiohttp sends."""
     return b"%bContent-Type: application/json\r\nContent-Length: %d\r\nDate: %b\r\n\r\n%b" % (
         _HEAD,
         len(body),
-        rfc822_formatted_time().encode(),
+        date.encode(),
         body,
     )

@@ -13,7 +13,7 @@ from ...exceptions import DecodeError, TectonHttpException
 from ...wire.exposition import CONTENT_TYPE, render_text
 from ...wire.requests import read_metadata_request, read_state_request
 from ...wire.responses import write_service_metadata
-from ..clock import Clock, DelaySource, LatencySource
+from ..clock import Clock, DelaySource, LatencySource, http_date
 from ..definitions.plan import ServicePlan
 from ..definitions.views import Definitions
 from ..keys import Access, Account
@@ -113,6 +113,11 @@ class Responder:
     def plan(self, service: str, workspace: str) -> ServicePlan | None:
         """Return the plan of a service by its name, `None` if it is unknown."""
         return self._services.plan(service, workspace)
+
+    @property
+    def date(self) -> str:
+        """What the server takes for now, for the ``Date`` header of its answers."""
+        return http_date(self._clock)
 
     @property
     def answers_at_once(self) -> bool:

@@ -6,17 +6,15 @@ Source: RFC 9110, sections 5.6.7 (three forms of a date) and 10.2.3.
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
+from datetime import datetime, timedelta
 from typing import Final
 
-from ..messages import HttpAnswer
+from ..messages import HttpAnswer, http_date
 
 # Longer than any wait that means something; keeps digits without end a finite number.
 LONGEST_SECONDS: Final = 1e9
 
 _SECONDS: Final = re.compile(r"[0-9]+(?:\.[0-9]+)?")
-_DATE: Final = re.compile(r"[A-Za-z]{3,9},? [A-Za-z0-9 :-]{14,30}(?: GMT)?")
 
 
 def retry_after_seconds(value: str, date: str | None, received_at: datetime) -> float | None:
@@ -40,10 +38,10 @@ def retry_after_seconds(value: str, date: str | None, received_at: datetime) -> 
     value = value.strip(" \t")
     if _SECONDS.fullmatch(value):
         return min(float(value), LONGEST_SECONDS)
-    until = _parsed(value)
+    until = http_date(value)
     if until is None:
         return None
-    sent_at = _parsed(date.strip(" \t")) if date else None
+    sent_at = http_date(date) if date else None
     return min(max(0.0, (until - (sent_at or received_at)).total_seconds()), LONGEST_SECONDS)
 
 
@@ -54,14 +52,3 @@ def wait_asked_for(answer: HttpAnswer) -> float | None:
         return None
     received_at = answer.timing.started_at + timedelta(seconds=answer.timing.total_seconds)
     return retry_after_seconds(value, answer.header("Date"), received_at)
-
-
-def _parsed(text: str) -> datetime | None:
-    # The parser takes much that is no date.
-    if not _DATE.fullmatch(text):
-        return None
-    try:
-        parsed = parsedate_to_datetime(text)
-    except (ValueError, OverflowError):
-        return None
-    return parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
