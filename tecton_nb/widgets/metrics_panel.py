@@ -99,8 +99,7 @@ class MetricsPanel(Panel):
         self._picture.value = picture
         self._picture.layout.display = "" if picture else "none"
         self._said.value = words_html(sentence)
-        last = frame.tail(5)
-        self._table.value = table_html("Newest samples", last, total=len(frame))
+        self._table.value = table_html("Newest samples", _newest(frame), total=len(frame))
 
     def _failed(self, error: Exception) -> None:
         self.error = error
@@ -110,8 +109,9 @@ class MetricsPanel(Panel):
         facts = (("metric", self._metric.value or None), ("labels", self._filter.value or "all"))
         if self.frame is None:
             return Card("MetricsPanel", "", facts)
-        rows = self.frame.tail(5).itertuples(index=False)
-        return Card("MetricsPanel", "", facts, (frame_section("Newest samples", self.frame.columns, rows),))
+        newest = _newest(self.frame)
+        rows = newest.itertuples(index=False)
+        return Card("MetricsPanel", "", facts, (frame_section("Newest samples", newest.columns, rows),))
 
 
 def labels_from(text: str) -> dict[str, str]:
@@ -131,6 +131,11 @@ def labels_from(text: str) -> dict[str, str]:
         if not equals or not name:
             raise InputError(f"Cannot read {quoted(name)} as a label. Write name=value, separated by spaces.")
     return {name: value for name, _, value in pairs}
+
+
+def _newest(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the last samples, without the labels that none of them has."""
+    return frame.tail(5).dropna(axis="columns", how="all")
 
 
 def _drawn(history: History, metric: str, text: str, window: str) -> tuple[pd.DataFrame, bytes, str]:
