@@ -9,7 +9,6 @@ from pathlib import Path
 import nbformat
 from nbclient import NotebookClient
 
-
 # The view of a panel whose model is gone shows an error in its place, the HTML beside it what stood there.
 _GONE = "application/vnd.jupyter.widget-view+json"
 
@@ -18,6 +17,8 @@ def main() -> None:
     """Run the notebooks in order of their names."""
     # Whether a bar appears depends on the speed of the machine.
     os.environ["TQDM_DISABLE"] = "1"
+    # What is stored comes from the embedded server, whatever cluster is set.
+    os.environ.pop("TECTON_URL", None)
     for path in sorted(Path(__file__).parent.glob("*.ipynb")):
         run(path)
         print(f"ran {path.name}")
