@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from collections.abc import Iterator
 from importlib.util import find_spec
@@ -81,12 +82,15 @@ def page(chromium: Any) -> Iterator[Any]:
 
 @pytest.fixture
 def open_notebook(lab: Lab, page: Any, request: pytest.FixtureRequest) -> Iterator[Any]:
-    """Open cells as a notebook of their own, with a kernel of its own."""
+    """Open cells, or a copy of a notebook, as a notebook of their own, with a kernel of its own."""
     opened: list[Notebook] = []
 
-    def start(*cells: str) -> Notebook:
+    def start(*cells: str, copy_of: Path | None = None) -> Notebook:
         name = "".join(c if c.isalnum() else "_" for c in request.node.name) + f"_{len(opened)}.ipynb"
-        write_notebook(lab.folder / name, *cells)
+        if copy_of is None:
+            write_notebook(lab.folder / name, *cells)
+        else:
+            shutil.copy(copy_of, lab.folder / name)
         opened.append(Notebook(page, lab, name))
         return opened[-1]
 

@@ -452,6 +452,9 @@ def test_panels_work_with_the_real_comparison_and_the_real_history(client, tmp_p
 
     assert metrics.error is None
     assert len(metrics.frame) > 0
+    # Of the many labels there are, those that no sample of this metric has.
+    assert "aws_region" in metrics._table.value
+    assert "feature_view_name" not in metrics._table.value + repr(metrics)
     assert (compared.error, compared._feature.value) == (None, "v.b")
     assert compared.comparison.mismatches().shape[0] == 1
 
