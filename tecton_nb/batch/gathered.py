@@ -55,7 +55,8 @@ class Gathered:
         # Per different row its failure's number, -1 for none.
         self._failed = np.full(len(plan.requests), -1, dtype=np.int32)
         self._is_done = np.zeros(len(plan.requests), dtype=bool)
-        self._attempts = np.zeros(len(plan.requests), dtype=np.uint8)
+        # Nearly always one, so it is noted where it is not.
+        self._attempts = np.ones(len(plan.requests), dtype=np.uint8)
 
     def take(self, body: bytes, positions: Sequence[int | None], *, is_batch: bool, attempts: int = 0) -> Any:
         """Take the rows of an answer; the i-th belongs at ``positions[i]``, to nobody where that is `None`.
@@ -74,8 +75,9 @@ class Gathered:
         for position in positions:
             if position is not None and not self._is_done[position]:
                 self._is_done[position] = True
-                self._attempts[position] = attempts
                 self.done += 1
+                if attempts != 1:
+                    self._attempts[position] = attempts
         return slo_info
 
     def has(self, positions: Sequence[int]) -> bool:

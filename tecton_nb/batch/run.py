@@ -16,7 +16,7 @@ from functools import partial
 
 import numpy as np
 
-from ..exceptions import BatchStoppedError, DecodeError, LedgerError, ProtocolError, TectonError
+from ..exceptions import BatchStoppedError, DecodeError, LedgerError, TectonError
 from ..transport.answers import http_error, readable
 from ..transport.exchange import Lane
 from ..transport.messages import HttpAnswer
@@ -24,9 +24,11 @@ from ..transport.policy import Cause, GiveUp, Governor, Retry, Stop
 from ..transport.scrub import without_key
 from ..wire.requests import read_row
 from .asking import Asker
+from .endings import CANCELLED, CUT_OFF, DOUBTED, GOES_ON
 from .gathered import Gathered
 from .ledger import Ledger
 from .plan import Plan
+from .proof import Proof
 from .queue import Queue, Unit
 from .report import BatchProgress, BatchReport
 from .result import FeatureBatch
@@ -43,14 +45,6 @@ ROWS_PER_CALL = 5
 _LEAST_ROWS_FOR_CALLS_OF_SEVERAL = 100
 _LOOK_SECONDS = 0.1
 _COMMIT_SECONDS = 0.2
-
-_CUT_OFF = BatchStoppedError("The run was cancelled before the answer came. Run again for the row.")
-_CANCELLED = BatchStoppedError("Not asked for: the run was cancelled. Run again for the row.")
-_DOUBTED = ProtocolError(
-    "The server sent more answers than it was asked for, so the answer for this row may have been another row's. "
-    "Run again for the row; if it goes on, tell whoever runs the server or the proxy before it."
-)
-_GOES_ON = BatchStoppedError("There is no answer yet: the run goes on.")
 
 
 class BatchRun:
@@ -104,7 +98,7 @@ class BatchRun:
         self._rest: BatchStoppedError | None = None
         # An answer may turn out to be another row's; the connection keeps whom to tell, but must not keep the run.
         self._weakly = weakref.ref(self)
-        self._proven_at = float("-inf")
+        self._proof = Proof(lane)
         self._over = threading.Event()
         # What a lane raised that is no error of a request.
         self.broken: BaseException | None = None
@@ -133,9 +127,9 @@ class BatchRun:
             now = self._clock()
             for unit in flying:
                 self._governor.abandoned(now, unit.attempt)
-                self._gathered.fail(unit.positions, _CUT_OFF, unit.attempts)
+                self._gathered.fail(unit.positions, CUT_OFF, unit.attempts)
             if not self.is_over:
-                self._give_up_rest(_CANCELLED)
+                self._give_up_rest(CANCELLED)
                 self._end()
         # Newest first: what still waits in the lane must not be sent in place of what was just ended.
         for unit in reversed(flying):
@@ -165,7 +159,7 @@ class BatchRun:
             gathered = self._gathered if self.is_over else self._gathered.copied()
             if not self.is_over:
                 gathered.fail_unreadable(gathered.unreadable())
-                gathered.fail_rest(_GOES_ON)
+                gathered.fail_rest(GOES_ON)
             report = self._report(gathered)
         return FeatureBatch(self._settings.origin, gathered, report)
 
@@ -203,8 +197,8 @@ class BatchRun:
         finally:
             self._is_pumping = False
         if not self._flying and self._queue.is_empty and not self.is_over:
-            due_in = self._proven_at - self._clock()
-            if due_in <= 0:
+            due_in = self._proof.wait(self._clock(), self._go_on)
+            if due_in == 0 and not self.is_over:
                 self._end()
         return due_in
 
@@ -221,6 +215,8 @@ class BatchRun:
             if due_in > 0 or allowed_in > 0:
                 return max(due_in, allowed_in)
             self._start(self._queue.pop(now), now)
+            if self._governor.is_full:
+                return None
 
     def _is_trying_several(self) -> bool:
         # The first call for several rows is a question, too: whether the service takes such calls.
@@ -252,23 +248,25 @@ class BatchRun:
             if unit not in self._flying:
                 return
             self._flying.discard(unit)
-            self._go_on(partial(self._take, unit, outcome))
+            self._go_on(self._take, unit, outcome)
 
     def _doubted(self, unit: Unit) -> None:
         """Ask again for rows that have values, which may be another row's."""
         with self._lock:
             if not self.is_over and self._gathered.has(unit.positions):
-                self._go_on(partial(self._take_back, unit))
+                self._go_on(self._take_back, unit)
 
-    def _go_on(self, step: Callable[[], None]) -> None:
-        try:
-            step()
-            due_in = self._pump()
-        except BaseException as error:  # noqa: BLE001  # a callback has no caller: `batch` raises it
-            self._break_off(error)
-            due_in = None
-        if due_in is not None and self._clock() + due_in < self._driver_sleeps_until:
-            self.wake_driver()
+    def _go_on(self, step: Callable[..., None] | None = None, *arguments: object) -> None:
+        with self._lock:
+            try:
+                if step:
+                    step(*arguments)
+                due_in = self._pump()
+            except BaseException as error:  # noqa: BLE001  # a callback has no caller: `batch` raises it
+                self._break_off(error)
+                due_in = None
+            if due_in is not None and self._clock() + due_in < self._driver_sleeps_until:
+                self.wake_driver()
 
     def _take(self, unit: Unit, outcome: HttpAnswer | BaseException) -> None:
         if isinstance(outcome, HttpAnswer):
@@ -282,7 +280,8 @@ class BatchRun:
         if error is not None:
             self._failed(unit, error, self._governor.failed(now, unit.attempt, error, answer), now)
         else:
-            self._proven_at = max(self._proven_at, now + (answer.doubtful_seconds if answer else 0.0))
+            if answer:
+                self._proof.came(answer, now)
             self._governor.succeeded(now, unit.attempt)
             self._many_answered += len(unit.positions) > 1
 
@@ -307,7 +306,7 @@ class BatchRun:
         self._gathered.take_back(unit.positions)
         self._forget(unit.positions)
         now = self._clock()
-        self._failed(unit, _DOUBTED, self._governor.doubted(now, unit.attempt, _DOUBTED), now)
+        self._failed(unit, DOUBTED, self._governor.doubted(now, unit.attempt, DOUBTED), now)
 
     def _failed(self, unit: Unit, error: TectonError, verdict: Retry | GiveUp | Stop, now: float) -> None:
         unit.error = error

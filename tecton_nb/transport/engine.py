@@ -120,6 +120,15 @@ class Engine:
         loop.post(exchange)
         return exchange
 
+    def settle(self, told: Callable[[], None]) -> None:
+        """Call `told` when everybody knows whose answers are in doubt, as far as it shows by now."""
+        with self._lock:
+            loop = self._loop
+        if loop is None:
+            told()
+        else:
+            loop.settle(told)
+
     def reserve(self, in_flight: int) -> None:
         """Let so many more requests be on the wire at once, until `release`: no run queues behind another one's."""
         with self._lock:

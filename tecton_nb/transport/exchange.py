@@ -54,6 +54,17 @@ class Lane(Protocol):
         `doubted` is called later if the answer may have been the one to another request. Only the engine can tell.
         """
 
+    def settle(self, told: Callable[[], None]) -> None:
+        """Call `told`, on any thread, when everything that shows by now was told to those who got answers."""
+
+
+class _Certain:
+    """A lane whose answers are never in doubt, or never told to be."""
+
+    def settle(self, told: Callable[[], None]) -> None:
+        """See `Lane`."""
+        told()
+
 
 def send(http: httpx.Client, request: HttpRequest, deadline_seconds: float = math.inf) -> HttpAnswer:
     """Send one request through the client and return its answer.
@@ -87,7 +98,7 @@ async def send_async(http: httpx.AsyncClient, request: HttpRequest, deadline_sec
     raise failed
 
 
-class ThreadLane:
+class ThreadLane(_Certain):
     """Many requests through the user's own `httpx.Client`, in threads.
 
     Parameters
@@ -116,7 +127,7 @@ class ThreadLane:
         self._pool.shutdown(wait=wait, cancel_futures=True)
 
 
-class LoopLane:
+class LoopLane(_Certain):
     """Many requests through the user's own `httpx.AsyncClient`, on the loop that is running now."""
 
     def __init__(self, http: httpx.AsyncClient) -> None:

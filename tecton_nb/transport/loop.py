@@ -28,8 +28,6 @@ from .watch import READ, new_watch
 # changed (sleep, VPN) and the others are no better.
 _SWALLOWED_LIMIT: Final = 2
 _STOP_SECONDS: Final = 1.0
-# A connection that rested for longer may be left by libcurl for its age when it is used again.
-_LONG_SECONDS: Final = 30.0
 # A server that said more than it was asked gets a new connection for every request for so long.
 _DISTRUST_SECONDS: Final = 60.0
 
@@ -96,11 +94,9 @@ class Loop:
         self._waiting: deque[Exchange] = deque()
         self._running: dict[pycurl.Curl, tuple[Exchange, Transfer]] = {}
         self._idle: deque[Transfer] = deque()
-        # The idle ones by their sockets; and those watched beyond one request, idle or not.
-        self._resting: dict[int, Transfer] = {}
-        self._kept: dict[int, Transfer] = {}
         self._distrusts_until = float("-inf")
-        self._make = functools.partial(Transfer, max_body_bytes, ca_bundle, self._opened)
+        self._make = functools.partial(Transfer, max_body_bytes, ca_bundle)
+        self._settling: deque[Callable[[], None]] = deque()
         self._due: float | None = None
         self._is_stopping = False
         self._is_asleep = False
@@ -122,6 +118,13 @@ class Loop:
         self._wake()
         if self.is_over:
             self._fail_waiting()
+
+    def settle(self, told: Callable[[], None]) -> None:
+        """Look at the idle connections, tell whom it concerns that an answer is in doubt, and then call `told`."""
+        self._settling.append(told)
+        self._wake()
+        if self.is_over:
+            self._settle()
 
     def stop(self) -> None:
         """End the thread; what is pending fails. Waits until it is over, unless called by it."""
@@ -159,18 +162,17 @@ class Loop:
             while not self._is_stopping:
                 self._sleep()
                 self._collect()
+                self._settle()
                 self._admit()
         finally:
             self._shut()
 
     def _sleep(self) -> None:
         self._is_asleep = True
-        is_busy = self._inbox or self._is_stopping
+        is_busy = self._inbox or self._settling or self._is_stopping
         for fd, events in self._sockets.wait(0 if is_busy else self._seconds_left()):
             if fd == self._ear_fd:
                 self._ear.recv(4096)
-            elif fd in self._resting:
-                self._heed(self._resting[fd])
             else:
                 # READ and WRITE are the numbers of CSELECT_IN and CSELECT_OUT, POLL_IN and POLL_OUT.
                 self._multi.socket_action(fd, events)
@@ -183,19 +185,10 @@ class Loop:
         return None if self._due is None else max(0.0, self._due - time.monotonic())
 
     def _watch(self, event: int, fd: int, _multi: object, _data: object) -> None:
-        if event != pycurl.POLL_REMOVE:
-            self._sockets.set(fd, event)
-        elif fd in self._kept:
-            # Watched while it rests, too, and by the next request: telling the system costs more than all of this.
-            self._sockets.set(fd, READ)
-        else:
+        if event == pycurl.POLL_REMOVE:
             self._sockets.drop(fd)
-
-    def _opened(self, fd: int, _purpose: int) -> int:
-        # libcurl tells no end of a connection that rested, only that its number is that of another one now.
-        if self._kept.pop(fd, None) is not None:
-            self._sockets.forget_closed(fd)
-        return 0
+        else:
+            self._sockets.set(fd, event)
 
     def _set_timer(self, milliseconds: int) -> None:
         self._due = None if milliseconds < 0 else time.monotonic() + milliseconds / 1_000
@@ -221,11 +214,7 @@ class Loop:
         to the next request: a row would get the values of another one. Nothing in an answer tells whose it
         is, so a connection rests for as long as its last request took, and is left if it speaks unasked.
         """
-        if not self._idle:
-            return self._make()
-        if exchange.is_second_try:
-            # As a rule that of its first try, whose connection is gone.
-            self._close(self._idle[-1])
+        if exchange.is_second_try or not self._idle:
             return self._make()
         now = time.monotonic()
         if now < self._distrusts_until:
@@ -238,10 +227,7 @@ class Loop:
         if transfer.is_disturbed:
             self._heed(transfer)
             return self._make()
-        self._wake_up(transfer)
-        if transfer.rests_since < now - _LONG_SECONDS:
-            self._unwatch(transfer)
-        return transfer
+        return self._idle.popleft()
 
     def _heed(self, transfer: Transfer) -> None:
         """Leave an idle connection that ended or spoke unasked; say so to those who may have got a wrong answer."""
@@ -260,31 +246,18 @@ class Loop:
             self._close(self._idle[0])
 
     def _close(self, transfer: Transfer) -> None:
-        self._wake_up(transfer)
-        self._unwatch(transfer)
+        self._idle.remove(transfer)
         transfer.close()
 
-    def _wake_up(self, transfer: Transfer) -> None:
-        # Nearly always the first one.
-        self._idle.remove(transfer)
-        self._resting.pop(transfer.socket, None)
-
-    def _unwatch(self, transfer: Transfer) -> None:
-        if self._kept.get(transfer.socket) is transfer:
-            del self._kept[transfer.socket]
-            self._sockets.drop(transfer.socket)
-
-    def _lay_down(self, transfer: Transfer) -> None:
-        before = transfer.socket
-        transfer.rest(time.monotonic())
-        self._idle.append(transfer)
-        fd = transfer.socket
-        if before != fd and self._kept.get(before) is transfer:
-            del self._kept[before]
-            self._sockets.forget_closed(before)
-        if fd >= 0:
-            self._kept[fd] = self._resting[fd] = transfer
-            self._sockets.set(fd, READ)
+    def _settle(self) -> None:
+        """Look at every idle connection for those who wait for it, and then tell them."""
+        if self._settling and not self.is_over:
+            for transfer in [idle for idle in self._idle if idle.is_disturbed]:
+                self._heed(transfer)
+        # Two threads may empty it at once, as the other queues.
+        with contextlib.suppress(IndexError):
+            while True:
+                self._settling.popleft()()
 
     def _drop_connections(self) -> None:
         while self._idle:
@@ -300,7 +273,7 @@ class Loop:
         try:
             transfer.prepare(exchange.request, seconds, exchange.connect_seconds)
         except (TectonError, pycurl.error, ValueError, TypeError, OverflowError) as error:
-            self._lay_down(transfer)
+            self._idle.append(transfer)
             exchange.end(error if isinstance(error, TectonError) else InputError(f"Cannot send: {error}."))
             return
         self._running[transfer.curl] = (exchange, transfer)
@@ -337,13 +310,15 @@ class Loop:
         if is_dead and is_broken(code, message) and not exchange.is_second_try:
             exchange.is_second_try = True
             self._waiting.appendleft(exchange)
+            self._close(transfer)
         else:
             exchange.end(transfer.error(code, message))
 
     def _release(self, curl: pycurl.Curl) -> tuple[Exchange, Transfer]:
         exchange, transfer = self._running.pop(curl)
         self._multi.remove_handle(curl)
-        self._lay_down(transfer)
+        transfer.rest(time.monotonic())
+        self._idle.append(transfer)
         return exchange, transfer
 
     def _end(self, exchange: Exchange) -> None:
@@ -358,8 +333,9 @@ class Loop:
             self._waiting.append(exchange)
         self.is_over = True
         self._fail_waiting()
-        for transfer in self._idle:
-            transfer.close()
+        self._settle()
+        while self._idle:
+            self._idle.pop().close()
         self._multi.close()
         self._sockets.close()
         self._alarm.close()

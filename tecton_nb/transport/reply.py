@@ -6,7 +6,6 @@ import io
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Final
 
 from ..exceptions import ProtocolError, ResponseTooLargeError, TectonError, quoted
@@ -126,16 +125,27 @@ class Reply:
             self._rest.write(part)
 
 
+# By text and limit; engines share it, and what two of them lose to each other is read again.
+_HEADS: Final[dict[tuple[bytes, int], Head]] = {}
+
+
 def _final_head(lines: list[bytes], max_body_bytes: int) -> Head | None:
     """Return the last whole head; `None` if there is none but interim ones."""
-    size = sum(map(len, lines))
-    if size > MAX_HEAD_BYTES:
+    text = b"".join(lines)
+    if len(text) > MAX_HEAD_BYTES:
         raise head_too_large()
-    read = _read_or_remembered if size <= _REMEMBERED_BYTES else _read
-    return read(tuple(lines), max_body_bytes)
+    known = _HEADS.get((text, max_body_bytes))
+    if known is not None:
+        return known
+    head = _read(lines, max_body_bytes)
+    if head is not None and len(text) <= _REMEMBERED_BYTES:
+        if len(_HEADS) >= _REMEMBERED_HEADS:
+            _HEADS.clear()
+        _HEADS[text, max_body_bytes] = head
+    return head
 
 
-def _read(lines: tuple[bytes, ...], max_body_bytes: int) -> Head | None:
+def _read(lines: list[bytes], max_body_bytes: int) -> Head | None:
     final = None
     for block in _blocks(lines):
         # A proxy's answer to CONNECT and interim answers are heads of their own; what follows a body are trailers.
@@ -147,10 +157,7 @@ def _read(lines: tuple[bytes, ...], max_body_bytes: int) -> Head | None:
     return final
 
 
-_read_or_remembered = lru_cache(_REMEMBERED_HEADS)(_read)
-
-
-def _blocks(lines: tuple[bytes, ...]) -> Iterator[list[bytes]]:
+def _blocks(lines: list[bytes]) -> Iterator[list[bytes]]:
     block: list[bytes] = []
     for line in lines:
         if line in _BLANK:

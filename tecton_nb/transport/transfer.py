@@ -29,8 +29,11 @@ _LONGEST_MILLISECONDS: Final = 2**31 - 1
 _MOST_SHIFTED: Final = 8
 # Longest time that an answer is in doubt for whoever waits; a slower server than that is seldom asked in a hurry.
 _DOUBTFUL_SECONDS: Final = 0.25
-# No answer is so small. Less, on TLS, is the end of the connection.
+# No answer is so small. Less, on TLS, is the end of the connection, and so is an alert, by its first byte.
 _LEAST_ANSWER_BYTES: Final = 64
+_TLS_DATA: Final = 23
+# What some proxies say before they end a connection that nobody uses.
+_UNUSED: Final = (b"HTTP/1.1 408", b"HTTP/1.0 408")
 _CA_VARIABLES: Final = ("SSL_CERT_FILE", "CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE")
 _OPTIONS: Final = (
     (pycurl.NOSIGNAL, 1),
@@ -61,8 +64,6 @@ class Transfer:
         Largest body read.
     ca_bundle
         File of the certificate authorities to trust.
-    opened
-        Called with the number of each socket that is opened, and what for, before anything else is done with it.
     """
 
     __slots__ = (
@@ -74,6 +75,7 @@ class Transfer:
         "_limits",
         "_listeners",
         "_max_body_bytes",
+        "_method",
         "_peek",
         "_reply",
         "_started_at",
@@ -86,10 +88,10 @@ class Transfer:
         "socket",
     )
 
-    def __init__(self, max_body_bytes: int, ca_bundle: str, opened: Callable[[int, int], int]) -> None:
+    def __init__(self, max_body_bytes: int, ca_bundle: str) -> None:
         self._max_body_bytes = max_body_bytes
         self._reply = Reply(max_body_bytes)
-        self._url = ""
+        self._url = self._method = ""
         self._is_in_clear = True
         self._headers: tuple[tuple[str, str], ...] | None = None
         self._key: Secret | None = None
@@ -108,7 +110,6 @@ class Transfer:
         self.curl.setopt(pycurl.SHARE, self._connections)
         for option, value in _OPTIONS:
             self.curl.setopt(option, value)
-        self.curl.setopt(pycurl.SOCKOPTFUNCTION, opened)
         self.curl.setopt(pycurl.CAINFO, ca_bundle)
         self.curl.setopt(pycurl.PROXY_CAINFO, ca_bundle)
         self.curl.setopt(pycurl.MAXFILESIZE_LARGE, max_body_bytes)
@@ -187,7 +188,7 @@ class Transfer:
 
     def doubted(self, now: float) -> list[Callable[[], None]]:
         """Return who may have got a wrong answer: nobody if the connection has merely ended, or was long silent."""
-        return [*self._listeners] if now < self._doubtful_until and self._has_bytes() else []
+        return [*self._listeners] if now < self._doubtful_until and self._has_answer() else []
 
     def doubted_at_once(self) -> list[Callable[[], None]]:
         """Return who may have got a wrong answer: libcurl has closed the connection because more than one came."""
@@ -227,14 +228,16 @@ class Transfer:
             return 0.0
         return _DOUBTFUL_SECONDS if self._is_cut else min(timing.total_seconds, _DOUBTFUL_SECONDS)
 
-    def _has_bytes(self) -> bool:
+    def _has_answer(self) -> bool:
         # The engine's thread closes it next: nobody misses what is read here.
         with socket.socket(fileno=os.dup(self.socket)) as twin:
             try:
                 came = twin.recv(_LEAST_ANSWER_BYTES, socket.MSG_DONTWAIT)
             except OSError:
                 return False
-        return len(came) == _LEAST_ANSWER_BYTES if self._url.startswith("https:") else bool(came)
+        if self._url.startswith("https:"):
+            return len(came) == _LEAST_ANSWER_BYTES and came[0] == _TLS_DATA
+        return bool(came) and not came.startswith(_UNUSED)
 
     def _aim(self, request: HttpRequest) -> None:
         if request.url != self._url:
@@ -258,7 +261,8 @@ class Transfer:
 
     def _set_body(self, request: HttpRequest) -> None:
         if request.method == "POST":
-            self.curl.setopt(pycurl.POST, 1)
+            if self._method != "POST":
+                self.curl.setopt(pycurl.POST, 1)
             self.curl.setopt(pycurl.POSTFIELDS, request.body or b"")
         elif request.method == "GET" and not request.body:
             self.curl.setopt(pycurl.HTTPGET, 1)
@@ -266,6 +270,7 @@ class Transfer:
             raise InputError(
                 f"Cannot send {quoted(request.method)}: a feature server takes POST, or GET without a body."
             )
+        self._method = request.method
 
     def _set_headers(self, request: HttpRequest) -> None:
         if request.headers == self._headers and request.key is self._key:

@@ -23,9 +23,6 @@ class Watch(Protocol):
     def drop(self, fd: int) -> None:
         """Forget a socket, if it is known."""
 
-    def forget_closed(self, fd: int) -> None:
-        """Forget a socket that was closed while it was known, if it was; its number may be that of another by now."""
-
     def wait(self, seconds: float | None) -> list[tuple[int, int]]:
         """Return what is ready, as numbers and events, at the latest after so long; `None` is for ever."""
 
@@ -49,10 +46,6 @@ class SelectorWatch:
         if fd in self._selector.get_map():
             self._selector.unregister(fd)
 
-    def forget_closed(self, fd: int) -> None:
-        """See `Watch`."""
-        self.drop(fd)
-
     def wait(self, seconds: float | None) -> list[tuple[int, int]]:
         """See `Watch`."""
         return [(key.fd, events) for key, events in self._selector.select(seconds)]
@@ -74,41 +67,25 @@ if hasattr(select, "epoll"):
 
         def set(self, fd: int, events: int) -> None:
             """See `Watch`."""
-            known = self._known.get(fd)
-            if known != events:
-                (self._epoll.register if known is None else self._epoll.modify)(fd, _EPOLL_EVENTS[events])
-                self._known[fd] = events
+            (self._epoll.modify if fd in self._known else self._epoll.register)(fd, _EPOLL_EVENTS[events])
+            self._known[fd] = events
 
         def drop(self, fd: int) -> None:
             """See `Watch`."""
             if self._known.pop(fd, None) is not None:
-                # Whoever closed it has taken it off already. contextlib.suppress takes as long as the call.
+                # Whoever closed it has taken it off already. contextlib.suppress takes longer than the call.
                 try:  # noqa: SIM105
                     self._epoll.unregister(fd)
                 except OSError:
                     pass
 
-        def forget_closed(self, fd: int) -> None:
-            """See `Watch`."""
-            self._known.pop(fd, None)
-
         def wait(self, seconds: float | None) -> list[tuple[int, int]]:
             """See `Watch`."""
-            found = self._epoll.poll(seconds)
-            if any(fd not in self._known for fd, _ in found):
-                self._begin_anew()
-            return [(fd, _events(mask) & self._known[fd]) for fd, mask in found if fd in self._known]
+            return [(fd, _events(mask) & self._known.get(fd, 0)) for fd, mask in self._epoll.poll(seconds)]
 
         def close(self) -> None:
             """See `Watch`."""
             self._epoll.close()
-
-        def _begin_anew(self) -> None:
-            # A closed socket that a forked process still holds stays ready for ever and cannot be taken off any more.
-            self._epoll.close()
-            self._epoll = select.epoll()
-            for fd, events in self._known.items():
-                self._epoll.register(fd, _EPOLL_EVENTS[events])
 
     def _events(mask: int) -> int:
         # An error or a hang-up is ready for both, as `selectors` has it.

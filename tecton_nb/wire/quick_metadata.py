@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import secrets
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any, Final, Generic, TypeAlias, TypeVar
@@ -12,11 +13,13 @@ _USUAL_START: Final = b'"metadata":{"features":'
 _START: Final = re.compile(rb'"metadata"\s*:\s*\{\s*"features"\s*:\s*')
 # One that needs no decoding, written as servers write it.
 _TIME: Final = re.compile(r'"effectiveTime": ?"([0-9T:.Z+-]{1,40})"')
-# What takes its place; none of those.
-_NO_TIME: Final = "?"
+# What takes its place; no answer can hold it.
+_NO_TIME: Final = f"no time {secrets.token_hex(16)}"
 _WITHOUT_TIME: Final = f'"effectiveTime":"{_NO_TIME}"'
 # Texts remembered for one schema, in bytes: servers answer with few different ones, or with another one each time.
 _MOST_BYTES: Final = 4_000_000
+# What is made of one and counts beside it.
+_OVERHEAD_BYTES: Final = 1_000
 
 _Said = TypeVar("_Said")
 _Key = TypeVar("_Key")
@@ -52,10 +55,10 @@ class _Memory(Generic[_Key, _Said]):
 
     def keep(self, key: _Key, said: _Said, size: int) -> None:
         """Remember it."""
-        self._bytes += size
+        self._bytes += size + _OVERHEAD_BYTES
         if self._bytes > _MOST_BYTES:
             self._said.clear()
-            self._bytes = size
+            self._bytes = size + _OVERHEAD_BYTES
         self._said[key] = said
 
 

@@ -56,27 +56,6 @@ def test_hang_up_is_ready_to_be_read(watch, pair):
     assert watch.wait(5) == [(here.fileno(), READ)]
 
 
-def test_closed_socket_that_a_forked_process_still_holds_is_not_ready_for_ever(pair):
-    """A number that was forgotten wakes nobody again, though the system cannot take it off any more."""
-    here, there = pair
-    watch = new_watch()
-    held = here.dup()
-    watch.set(here.fileno(), READ)
-    watch.set(there.fileno(), READ)
-    fd = here.fileno()
-    here.close()
-    watch.forget_closed(fd)
-
-    there.send(b"x")
-    held.send(b"y")
-
-    assert watch.wait(5) == watch.wait(5) == [(there.fileno(), READ)]
-    there.recv(1)
-    assert watch.wait(0) == watch.wait(0.01) == []
-    held.close()
-    watch.close()
-
-
 def test_dropping_what_is_not_watched_or_closed_already_does_nothing(watch, pair):
     """Nobody has to remember what is watched; a new socket of the same number starts anew."""
     here, _ = pair

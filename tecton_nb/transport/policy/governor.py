@@ -136,6 +136,11 @@ class Governor:
         """How many requests may be in flight now."""
         return self._concurrency.limit
 
+    @property
+    def is_full(self) -> bool:
+        """Whether only the end of a request in flight lets another one start."""
+        return self.in_flight >= self._concurrency.limit
+
     def look(self, now: float) -> None:
         """Note that the process is awake."""
         self._watch.look(now, is_busy=self.in_flight > 0)
@@ -150,7 +155,7 @@ class Governor:
             wait for but the end of a request in flight, or the run is stopped.
         """
         self.look(now)
-        if self.stopped is not None or self.in_flight >= self._concurrency.limit:
+        if self.stopped is not None or self.is_full:
             return None
         pause = self._wait_for_pause(now)
         if self._gate is None:
