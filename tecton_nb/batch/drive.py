@@ -9,8 +9,6 @@ import threading
 from types import TracebackType
 from typing import Self
 
-from tqdm.auto import tqdm
-
 from .report import BatchProgress
 from .result import FeatureBatch, remember
 from .run import BatchRun
@@ -117,6 +115,8 @@ class _Bar:
     def __enter__(self) -> Self:
         # tqdm has a thread of its own, so there is none where nobody looks.
         if self._is_shown:
+            from tqdm.auto import tqdm
+
             rows = self._run.progress().rows
             self._bar = tqdm(total=rows, unit="row", unit_scale=True, delay=_BAR_AFTER_SECONDS, desc="features")
         return self
@@ -140,5 +140,7 @@ def _is_somebody_looking() -> bool:
     # tqdm's own switch, which its notebook bar does not heed.
     if os.environ.get("TQDM_DISABLE"):
         return False
+    from tqdm.auto import tqdm
+
     # In a notebook the bar is a widget; a plain one belongs on a terminal and not in a log.
     return any(base.__name__ == "tqdm_notebook" for base in tqdm.__mro__) or sys.stderr.isatty()

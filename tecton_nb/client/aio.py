@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import httpx
 import pandas as pd
 
 from ..batch.plan import Rows
 from ..batch.result import FeatureBatch
-from ..metrics.scrape import Scrape
 from ..reprs import Card, HasCard
 from ..transport.secret import Secret, hidden
 from ..wire.requests import Locator
@@ -32,6 +31,9 @@ from .drive import AsyncDriver
 from .examples import ExampleRows
 from .replies import GetFeatureServiceMetadataResponse, GetFeaturesResponse, QueryFeaturesResponse
 from .service import AsyncFeatureService
+
+if TYPE_CHECKING:
+    from ..metrics.scrape import Scrape
 
 
 class AsyncTectonClient(HasCard):

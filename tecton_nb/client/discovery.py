@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from .. import columns
 from ..exceptions import ForbiddenError, NotFoundError, TectonHttpException, did_you_mean, listed
 from ..frames.assemble import frame_of
-from ..metrics.services import ServiceKey
 from ..transport.answers import unknown_service
 from ..wire.requests import Locator
+
+if TYPE_CHECKING:
+    from ..metrics.services import ServiceKey
 
 
 def services_frame(

@@ -9,13 +9,11 @@ from __future__ import annotations
 import time
 from collections.abc import Generator
 from datetime import UTC, datetime
-from typing import Any, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import pandas as pd
 
 from ..exceptions import NotFoundError, TectonError, TectonHttpException
-from ..metrics.scrape import Scrape
-from ..metrics.services import ServiceKey, services_in
 from ..transport import calls
 from ..transport.calls import Call
 from ..wire.requests import Locator
@@ -29,6 +27,11 @@ from .replies import (
     completed,
     is_labelled,
 )
+
+if TYPE_CHECKING:
+    from ..metrics.scrape import Scrape
+    from ..metrics.services import ServiceKey
+    from ..wire.metrics_page import Page
 
 T = TypeVar("T")
 
@@ -74,7 +77,7 @@ def feature_services(core: ClientCore) -> Flow[pd.DataFrame]:
     used = core.used_names()
     found: dict[ServiceKey, float | None] = {}
     try:
-        found = services_in((yield calls.metrics()))
+        found = _services_in((yield calls.metrics()))
     except TectonHttpException as error:
         if not may_go_without_metrics(error, (*core.given_names, *used)):
             raise
@@ -83,6 +86,8 @@ def feature_services(core: ClientCore) -> Flow[pd.DataFrame]:
 
 def scrape() -> Flow[Scrape]:
     """Read the metrics page once."""
+    from ..metrics.scrape import Scrape
+
     started_at, clock = datetime.now(UTC), time.perf_counter()
     page = yield calls.metrics()
     return Scrape(page, started_at, time.perf_counter() - clock)
@@ -103,7 +108,13 @@ def _names(core: ClientCore) -> Flow[list[str]]:
         page = yield calls.metrics()
     except TectonError:
         return known
-    return [*known, *(name for name, _ in services_in(page))]
+    return [*known, *(name for name, _ in _services_in(page))]
+
+
+def _services_in(page: Page) -> dict[ServiceKey, float | None]:
+    from ..metrics.services import services_in
+
+    return services_in(page)
 
 
 def _labelled(core: ClientCore, call: Call[FeaturesReply]) -> Flow[tuple[FeaturesReply, dict[str, Any] | None]]:

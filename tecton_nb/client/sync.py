@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, Self, Unpack, overload
+from typing import TYPE_CHECKING, Any, Literal, Self, Unpack, overload
 
 import httpx
 import pandas as pd
@@ -13,7 +13,6 @@ import pandas as pd
 from ..batch.dask import DaskFrame
 from ..batch.plan import Rows
 from ..batch.result import FeatureBatch
-from ..metrics.scrape import Scrape
 from ..reprs import Card, HasCard
 from ..transport.secret import Secret, hidden
 from ..wire.requests import Locator
@@ -34,6 +33,9 @@ from .drive import Driver
 from .examples import ExampleRows
 from .replies import GetFeatureServiceMetadataResponse, GetFeaturesResponse, QueryFeaturesResponse
 from .service import FeatureService
+
+if TYPE_CHECKING:
+    from ..metrics.scrape import Scrape
 
 
 class TectonClient(HasCard):

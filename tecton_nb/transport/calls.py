@@ -8,10 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
-from ..wire.exposition import read_page
-from ..wire.metrics_page import Page
 from ..wire.options import MetadataOptions, RequestOptions
 from ..wire.requests import (
     Locator,
@@ -30,6 +28,9 @@ from ..wire.responses import (
     read_service_metadata,
 )
 from .messages import HttpAnswer, sent_at
+
+if TYPE_CHECKING:
+    from ..wire.metrics_page import Page
 
 T = TypeVar("T")
 _ACCEPT_METRICS = "application/openmetrics-text;version=1.0.0;q=0.5,text/plain;version=0.0.4;q=0.9,*/*;q=0.1"
@@ -112,6 +113,9 @@ def metrics() -> Call[Page]:
 
 
 def _read_metrics(answer: HttpAnswer) -> Page:
+    # A parser that most sessions never need takes as long to load as a tenth of the rest.
+    from ..wire.exposition import read_page
+
     return read_page(answer.body, answer.header("Content-Type"))
 
 
