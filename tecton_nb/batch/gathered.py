@@ -39,12 +39,9 @@ class Gathered:
         What was asked for.
     schema
         Names and types of the features.
-    readable
-        Makes an error about an answer fit to be seen.
     """
 
-    def __init__(self, plan: Plan, schema: Schema, readable: Callable[[DecodeError], DecodeError]) -> None:
-        self._readable = readable
+    def __init__(self, plan: Plan, schema: Schema) -> None:
         self.index = plan.index
         self.schema = schema
         self.calls_made = CallLog()
@@ -101,12 +98,11 @@ class Gathered:
         self._failures.append(Failure(error, 0))
 
     def unreadable(self) -> dict[int, DecodeError]:
-        """Take back the rows whose values turned out to be wrong when many were looked at together, and say why."""
-        found = {
-            position: self._readable(error)
-            for position, error in self._table.settle().items()
-            if self._is_done[position]
-        }
+        """Take back the rows whose values turned out to be wrong when many were looked at together, and say why.
+
+        The errors quote answers as they came.
+        """
+        found = {position: error for position, error in self._table.settle().items() if self._is_done[position]}
         self._is_done[list(found)] = False
         self.done -= len(found)
         return found

@@ -40,9 +40,6 @@ _ONE_ROWS_FAULT = frozenset(
 )
 # So many calls for several rows refused, and none answered: the service takes no such calls.
 _MOST_REFUSALS = 3
-ROWS_PER_CALL = 5
-# Fewer rows go one by one: they are done at once, and each keeps an effective time of its own.
-_LEAST_ROWS_FOR_CALLS_OF_SEVERAL = 100
 _LOOK_SECONDS = 0.1
 _COMMIT_SECONDS = 0.2
 
@@ -81,10 +78,11 @@ class BatchRun:
         self._governor = governor
         self._ledger = ledger
         self._clock = clock
-        self._gathered = Gathered(plan, settings.schema, partial(without_key, key=settings.connection.key))
+        self._gathered = Gathered(plan, settings.schema)
         self._keys = [ledger.key_of(read_row(row)) for row in plan.requests] if ledger else []
         self._resumed = self._resume()
-        self._queue = Queue(np.flatnonzero(self._gathered.missing()).tolist(), self._rows_per_call())
+        missing = np.flatnonzero(self._gathered.missing()).tolist()
+        self._queue = Queue(missing, settings.rows_per_call_for(len(missing)))
         self._asker = Asker(settings.template, settings.connection)
         # Reentrant: a lane may end a call while it is being sent.
         self._lock = threading.RLock()
@@ -158,7 +156,7 @@ class BatchRun:
         with self._lock:
             gathered = self._gathered if self.is_over else self._gathered.copied()
             if not self.is_over:
-                gathered.fail_unreadable(gathered.unreadable())
+                gathered.fail_unreadable(self._unreadable(gathered))
                 gathered.fail_rest(GOES_ON)
             report = self._report(gathered)
         return FeatureBatch(self._settings.origin, gathered, report)
@@ -171,20 +169,13 @@ class BatchRun:
             except LedgerError as error:
                 self.ledger_error = self.ledger_error or error
 
-    def _rows_per_call(self) -> int:
-        wanted = self._settings.rows_per_call
-        if wanted != "auto":
-            return wanted
-        missing = len(self._plan.requests) - self._gathered.done
-        return ROWS_PER_CALL if missing >= _LEAST_ROWS_FOR_CALLS_OF_SEVERAL else 1
-
     def _resume(self) -> int:
         if self._ledger is not None:
             for kept in self._ledger.finished(self._keys):
                 # What was kept and cannot be read any more is asked for again.
                 with contextlib.suppress(DecodeError):
                     self._gathered.take(kept.body, kept.positions, is_batch=kept.is_batch)
-            self._forget(self._gathered.unreadable())
+            self._forget(self._unreadable(self._gathered))
         return self._gathered.done
 
     def _pump(self) -> float | None:
@@ -337,13 +328,18 @@ class BatchRun:
             self._gathered.fail(unit.positions, unit.error or error, unit.attempts)
 
     def _end(self) -> None:
-        unreadable = self._gathered.unreadable()
+        unreadable = self._unreadable(self._gathered)
         self._gathered.fail_unreadable(unreadable)
         self._forget(unreadable)
         if self._rest is not None:
             self._gathered.fail_rest(self._rest)
         self._over.set()
         self.wake_driver()
+
+    def _unreadable(self, gathered: Gathered) -> dict[int, DecodeError]:
+        # Not in there: what a batch keeps may be pickled, and the key may not.
+        key = self._settings.connection.key
+        return {position: without_key(error, key) for position, error in gathered.unreadable().items()}
 
     def _forget(self, positions: Iterable[int]) -> None:
         """Take rows out of the resume file that cannot be read, so that the next run asks for them."""

@@ -10,6 +10,10 @@ from ..transport.connection import Connection
 from ..wire.requests import RequestTemplate
 from .origin import Origin
 
+_ROWS_PER_CALL = 5
+# Fewer rows go one by one: they are done at once, and each keeps an effective time of its own.
+_LEAST_ROWS_FOR_CALLS_OF_SEVERAL = 100
+
 
 @dataclass(frozen=True, slots=True)
 class BatchSettings:
@@ -21,3 +25,9 @@ class BatchSettings:
     connection: Connection
     deadline_seconds: float
     rows_per_call: int | Literal["auto"] = "auto"
+
+    def rows_per_call_for(self, missing: int) -> int:
+        """Return how many rows one call asks for where so many are to be fetched."""
+        if self.rows_per_call != "auto":
+            return self.rows_per_call
+        return _ROWS_PER_CALL if missing >= _LEAST_ROWS_FOR_CALLS_OF_SEVERAL else 1

@@ -217,6 +217,10 @@ class FeatureColumns:
         self._convert()
         return self._slo_infos.frame(self._slo_info_at.shown(rows), index)
 
+    def __getstate__(self) -> dict[str, Any]:
+        # Made again where answers are read.
+        return {name: part for name, part in self.__dict__.items() if name != "_reader"}
+
     @cached_property
     def _reader(self) -> QuickReader | None:
         try:

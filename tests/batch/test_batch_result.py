@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import pickle
 import threading
 from datetime import UTC, datetime
 
 import httpx
+import pandas as pd
 from canned import KEY, Reply, typed, vector
 
 import tecton_nb as tnb
@@ -44,6 +46,21 @@ def test_keys_of_a_query_stand_in_every_row(service):
     frame = found.query_features({"k": 7})
 
     assert frame.to_dict("list") == {"k": [7, 7, 7], "w": ["w0", "w1", "w2"], "v.n": [0, 1, 2]}
+
+
+def test_batch_goes_through_a_pickle_with_everything_but_the_key(service):
+    """Caches and worker processes get the same frames, failed rows among them."""
+    answers = {"0": vector(["1"], *FEATURES), "1": Reply({"message": "no"}, status=400), "2": vector(["x"], *FEATURES)}
+    found = service(lambda asked: answers[asked.join_keys["k"]], FEATURES, KEYS)
+    batch = found.get_features_batch([{"k": k} for k in range(3)])
+
+    pickled = pickle.dumps(batch)
+    again = pickle.loads(pickled)  # noqa: S301
+
+    assert KEY.encode() not in pickled
+    for name in ("to_pandas", "statuses", "effective_times", "slo_info", "calls", "errors"):
+        pd.testing.assert_frame_equal(getattr(again, name)(), getattr(batch, name)())
+    assert str(again) == str(batch)
 
 
 def test_batch_through_the_user_s_client_leaves_no_threads(canned):
