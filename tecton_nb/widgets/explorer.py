@@ -13,12 +13,12 @@ import traitlets
 
 from ..batch.job import BatchJob
 from ..batch.result import FeatureBatch
+from ..client.cards import details_section
 from ..client.service import FeatureService
 from ..client.sync import TectonClient
 from ..compare.comparison import Comparison
 from ..exceptions import InputError, TectonError
-from ..reprs import Card, Section, frame_section
-from .answers import shown_details
+from ..reprs import Card, Section
 from .background import Latest
 from .batch_box import BatchBox, rows_from
 from .changes import Changes, Fetch, changes_since
@@ -384,7 +384,6 @@ class FeatureServiceExplorer(Panel):
             sections += self._form._card().sections
         elif self.picker.services is not None:
             sections += self.picker._card().sections
-        if self.details is not None:
-            shown = shown_details(self.details, None)
-            sections.append(frame_section("Features", shown.columns, shown.itertuples(index=False), total=len(shown)))
+        if self.details is not None and self.batch is not None:
+            sections.append(details_section(self.details, self.batch.report.answered_at))
         return Card("FeatureServiceExplorer", "", facts, tuple(sections))

@@ -42,7 +42,7 @@ def test_choose_fill_fetch_read_and_copy(open_notebook, page):
     panel.get_by_label("amount").fill("12345.5")
     press(panel, "Fetch")
     expect_rows(panel, 3)
-    shown = {row[0]: row[1] for row in rows_of(panel)}
+    shown = {row[0]: row[2] for row in rows_of(panel)}
     press(panel, "Copy Python code")
     expect(panel.get_by_text("Copied.")).to_be_visible()
     code = page.evaluate("() => navigator.clipboard.readText()")
@@ -83,7 +83,7 @@ def test_int64_is_shown_digit_for_digit_and_a_wrong_key_is_told(open_notebook, p
     panel.get_by_label("x", exact=True).fill("Infinity")
     press(panel, "Fetch")
     expect_rows(panel, 2)
-    values = [row[1] for row in rows_of(panel)]
+    values = [row[2] for row in rows_of(panel)]
     panel.get_by_label("n", exact=True).fill("12.5")
     press_slowly(page, panel, "Fetch")
     alert = panel.get_by_role("alert").filter(has_text="InputError")
@@ -282,7 +282,7 @@ def test_hostile_text_is_inert_on_every_surface(open_notebook, page):
 
     assert page.evaluate("() => typeof window.__CANARY__") == "undefined"
     assert page.locator(".tnb-panel :is(script, svg, math, iframe, object, form, img[src=x])").evaluate_all(OUTER) == []
-    assert [plain(row[1]) for row in shown] == [plain(text) for text in texts]
+    assert [plain(row[2]) for row in shown] == [plain(text) for text in texts]
     assert page.problems == []
 
 

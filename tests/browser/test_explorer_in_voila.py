@@ -29,7 +29,7 @@ def test_panel_works_in_voila(app, page, width, theme):
     amount.fill("12345.5")
     press(panel, "Fetch")
     expect_rows(panel, 3)
-    shown = {row[0]: row[1] for row in rows_of(panel)}
+    shown = {row[0]: row[2] for row in rows_of(panel)}
     press(panel, "Copy Python code")
     expect(panel.get_by_text("Copied.")).to_be_visible()
     code = page.evaluate("() => navigator.clipboard.readText()")
