@@ -20,20 +20,29 @@ class Latest:
         self._idle = threading.Condition(self._lock)
         self._serial = 0
         self._running = 0
+        self._is_under_way = False
 
     def start(self, work: Callable[[], T], done: Callable[[T], None], failed: Callable[[Exception], None]) -> None:
         """Begin some work; `done` or `failed` is told how it ended, unless something else was begun since."""
         with self._lock:
             self._serial += 1
             self._running += 1
+            self._is_under_way = True
             serial = self._serial
         thread = threading.Thread(target=self._run, args=(serial, work, done, failed), daemon=True)
         thread.start()
+
+    @property
+    def is_under_way(self) -> bool:
+        """Whether something was begun that has neither been delivered nor dropped."""
+        with self._lock:
+            return self._is_under_way
 
     def drop(self) -> None:
         """Forget what is under way."""
         with self._lock:
             self._serial += 1
+            self._is_under_way = False
             self._idle.notify_all()
 
     def deliver(self, call: Callable[[], None]) -> None:
@@ -60,6 +69,7 @@ class Latest:
         with self._lock:
             try:
                 if serial == self._serial:
+                    self._is_under_way = False
                     tell(found)
             finally:
                 self._running -= 1
