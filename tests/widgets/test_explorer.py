@@ -305,54 +305,6 @@ def html_of(panel):
             yield child.description
 
 
-class Samples:
-    """A metrics history with two series of one metric."""
-
-    def families(self):
-        """Return the metrics there are."""
-        return pd.DataFrame({"metric": ["requests_rate", "latency"]})
-
-    def frame(self, metric, since=None, until=None, **labels):
-        """Return the samples of a metric."""
-        times = pd.date_range("2024-05-01T10:00", periods=6, freq="30min", tz="UTC")
-        parts = [
-            pd.DataFrame({"timestamp": times, "metric": metric, "value": range(6), "service": name})
-            for name in ("_a", "$b$")
-        ]
-        found = pd.concat(parts, ignore_index=True)
-        for name, value in labels.items():
-            found = found[found[name] == value]
-        return found
-
-
-def test_metrics_panel_draws_what_is_chosen():
-    """Metric, labels and window choose the samples; the picture is a PNG and a sentence says what is in it."""
-    panel = MetricsPanel(Samples())
-    panel.wait(WAIT)
-    every = len(panel.frame)
-
-    panel.children[0].children[1].value = "service=_a"
-    panel.children[0].children[2].value = "last hour"
-    panel.wait(WAIT)
-
-    assert every == 12
-    assert panel.frame["service"].unique().tolist() == ["_a"]
-    assert len(panel.frame) == 2
-    assert bytes(panel._picture.value).startswith(b"\x89PNG")
-    assert "requests_rate: 2 samples, 1 series." in panel._said.value
-    assert "Newest samples" in panel._repr_mimebundle_()["text/html"]
-
-
-def test_metrics_panel_tells_a_filter_it_cannot_read():
-    """A filter that is no name=value is told in the panel."""
-    panel = MetricsPanel(Samples())
-
-    panel.children[0].children[1].value = "service"
-    panel.wait(WAIT)
-
-    assert "Cannot read 'service' as a label." in str(panel.error)
-
-
 class Different:
     """A comparison in which two cells of one feature differ."""
 
