@@ -267,6 +267,8 @@ def test_hostile_text_is_inert_on_every_surface(open_notebook, page):
         "print(shown, type(failing.error).__name__, len(explorer.details))",
         "tnb.widgets.JoinKeyForm(client.feature_service(TEXTS[2]).metadata)",
         "class Found:\n"
+        "    verdict = tnb.compare_features(pd.DataFrame({'a': [1]}), pd.DataFrame({'a': [2]})).verdict\n"
+        "    left_only = right_only = lambda self: []\n"
         "    def summary(self): return pd.DataFrame({'feature': TEXTS, 'mismatches': 1})\n"
         "    def mismatches(self): return pd.DataFrame({'feature': TEXTS, 'left': TEXTS, 'right': TEXTS})\n"
         "compared = tnb.widgets.ComparePanel(1, 2, compare=lambda a, b: Found()); compared.wait(10)\ncompared",

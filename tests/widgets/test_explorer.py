@@ -12,6 +12,7 @@ from explorers import ECHO, WAIT, explorer_of
 
 import tecton_nb as tnb
 from tecton_nb.exceptions import BadRequestError, InputError, NotFoundError
+from tecton_nb.reprs import Kind, Status
 from tecton_nb.widgets import ComparePanel, JoinKeyForm, MetricsPanel, ServicePicker
 
 CORPUS = Path(__file__).parents[1] / "corpora" / "html-js.jsonl"
@@ -307,6 +308,14 @@ def html_of(panel):
 
 class Different:
     """A comparison in which two cells of one feature differ."""
+
+    verdict = Status("1 of 2 features differ", Kind.BAD)
+
+    def left_only(self):
+        """Return no rows."""
+        return pd.DataFrame()
+
+    right_only = left_only
 
     def summary(self):
         """Return one row per feature."""
