@@ -25,9 +25,7 @@ def test_rows_on_one_side_are_counted():
     assert "2 cells differ in 2 of 2 features. Rows on the left only: 1." in panel._said.value
 
 
-@pytest.mark.parametrize(
-    ("right", "said"), [(LEFT, "✓ equal"), (OTHER, "✗ 1 of 2 features differ")]
-)
+@pytest.mark.parametrize(("right", "said"), [(LEFT, "✓ equal"), (OTHER, "✗ 1 of 2 features differ")])
 def test_verdict_is_that_of_the_comparison_with_its_sign(right, said):
     """The first words are the verdict of the comparison's own card; its static twin has them, too."""
     panel = panel_of(LEFT, right)
