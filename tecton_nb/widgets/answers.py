@@ -71,14 +71,23 @@ def read_rows(path: Path, entries: tuple[Entry, ...]) -> pd.DataFrame:
     except (OSError, ValueError) as error:
         raise InputError(f"Cannot read rows from {quoted(path)}: {error}") from None
     known = {entry.name: entry for entry in entries}
-    read = {name: _column(texts[name], known.get(str(name))) for name in texts.columns}
+    read = {name: _column(texts[name], known.get(str(name)), path.name) for name in texts.columns}
     return pd.DataFrame(read, index=texts.index, dtype=object)
 
 
-def _column(texts: pd.Series[Any], entry: Entry | None) -> list[Any]:
+def _column(texts: pd.Series[Any], entry: Entry | None, name: str) -> list[Any]:
     if entry is None:
         return list(texts)
-    return [None if is_missing(text) else entry.python(_entered(entry, str(text))) for text in texts]
+    return [_cell(text, entry, f"In {quoted(name)}, row {row:,}") for row, text in enumerate(texts, 1)]
+
+
+def _cell(text: Any, entry: Entry, where: str) -> Any:
+    if is_missing(text):
+        return None
+    try:
+        return entry.python(_entered(entry, str(text)))
+    except InputError as error:
+        raise InputError(f"{where}: {error}") from None
 
 
 def _entered(entry: Entry, text: str) -> Any:

@@ -183,9 +183,9 @@ class FeatureServiceExplorer(Panel):
     @_told
     def cancel(self) -> Self:
         """End what is under way; of a batch, what has come is kept. An answer that is there stays."""
-        job = self._job
         if not self._latest.is_under_way:
             return self
+        job = self._job
         if job is not None and job.progress().rows > 1:
             job.cancel()
             self._said.value = words_html("Cancelled; keeping what has come …")
@@ -266,7 +266,8 @@ class FeatureServiceExplorer(Panel):
 
     def _examples_found(self, rows: pd.DataFrame, *, is_filled: bool) -> None:
         self._rows = rows
-        if is_filled and len(rows):
+        # What somebody has entered meanwhile stays.
+        if is_filled and len(rows) and not (self._form and self._form.edits):
             self.fill_example()
 
     def _fill(self, row: Mapping[str, Any]) -> None:
@@ -386,7 +387,7 @@ class FeatureServiceExplorer(Panel):
         chosen = self.selection
         facts = (
             ("address", self._client.url),
-            ("service", chosen.service or None),
+            ("service", chosen.service or "none chosen"),
             ("workspace", chosen.workspace or "the client's own"),
         )
         sections: list[Section] = []

@@ -106,7 +106,7 @@ class MetricsPanel(Panel):
         self._refused.value, self._said.value = error_html(error), ""
 
     def _card(self) -> Card:
-        facts = (("metric", self._metric.value or None), ("labels", self._filter.value or "all"))
+        facts = (("metric", self._metric.value or "none"), ("labels", self._filter.value or "all"))
         if self.frame is None:
             return Card("MetricsPanel", "", facts)
         newest = _newest(self.frame)

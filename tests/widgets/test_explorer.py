@@ -258,6 +258,7 @@ def test_first_view_tells_where_it_is(client):
     explorer.wait(WAIT)
 
     assert client.url in repr(explorer)
+    assert "none chosen" in repr(explorer)
     assert SERVICE in repr(explorer)
 
 

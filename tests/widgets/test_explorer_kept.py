@@ -6,6 +6,9 @@ from canned import Reply, vector
 from explorers import ECHO, WAIT, explorer_of, held_batch
 
 from tecton_nb.exceptions import InputError
+from tecton_nb.widgets.answers import read_rows
+from tecton_nb.widgets.entries import Entry
+from tecton_nb.wire.types import INT64
 
 
 @pytest.fixture
@@ -36,6 +39,18 @@ def test_cancel_with_nothing_under_way_leaves_the_answer(explorer):
     assert explorer._results._table.value == shown
     assert explorer.frame["v.k"].tolist() == ["1"]
     assert "1 feature in" in explorer._said.value
+
+
+def test_examples_that_come_late_take_nothing_away(explorer):
+    """Who has entered a key before the examples come keeps it; the button offers the examples all the same."""
+    explorer._form._fields["k"]._control.value = "mine"
+
+    explorer._examples_found(pd.DataFrame({"k": ["example"]}), is_filled=True)
+    kept = explorer.value["values"]
+    explorer.fill_example()
+
+    assert kept == {"k": "mine"}
+    assert explorer.value["values"] == {"k": "example"}
 
 
 @pytest.mark.parametrize("fetch", ["fetch", "fetch_batch"])
@@ -85,3 +100,13 @@ def test_batch_whose_rows_cannot_be_read_leaves_no_table_of_the_fetch_before(exp
 
     assert explorer.frame is None
     assert explorer._results._table.value == ""
+
+
+def test_cell_of_a_file_that_cannot_be_read_is_told_with_its_row(tmp_path):
+    """Of a CSV file with many rows the sentence names the file and the row, counted without the header."""
+    path = tmp_path / "rows.csv"
+    path.write_text("n\n1\n2\nx\n")
+    entry = Entry("n", INT64)
+
+    with pytest.raises(InputError, match=r"In 'rows\.csv', row 3: Cannot send 'x' \(str\) as int64 for join key 'n'"):
+        read_rows(path, (entry,))
