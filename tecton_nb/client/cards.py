@@ -97,9 +97,10 @@ def details_section(details: pd.DataFrame, at: datetime | None, *, limit: int = 
         found["status"] = [status if is_missing(status) else Status(str(status)) for status in statuses]
     if not all(map(is_missing, times)):
         # Realtime features have none: nothing is missing.
-        found["effective time"] = ["—" if is_missing(time) else time for time in times]
         if at is not None:
+            # First: in a narrow panel the rest has to be scrolled to.
             found["age"] = ["—" if is_missing(time) else Age((at - time).total_seconds()) for time in times]
+        found["effective time"] = ["—" if is_missing(time) else time for time in times]
     for name in ("description", "tags"):
         if details[name].notna().any():
             found[name] = list(details[name])
