@@ -32,11 +32,11 @@ class Latest:
         thread = threading.Thread(target=self._run, args=(serial, work, done, failed), daemon=True)
         thread.start()
 
-    @property
-    def is_under_way(self) -> bool:
-        """Whether something was begun that has neither been delivered nor dropped."""
+    def interrupt(self, call: Callable[[], None]) -> None:
+        """Call a function between two deliveries, if there is something that was neither delivered nor dropped."""
         with self._lock:
-            return self._is_under_way
+            if self._is_under_way:
+                call()
 
     def drop(self) -> None:
         """Forget what is under way."""

@@ -183,16 +183,7 @@ class FeatureServiceExplorer(Panel):
     @_told
     def cancel(self) -> Self:
         """End what is under way; of a batch, what has come is kept. An answer that is there stays."""
-        if not self._latest.is_under_way:
-            return self
-        job = self._job
-        if job is not None and job.progress().rows > 1:
-            job.cancel()
-            self._said.value = words_html("Cancelled; keeping what has come …")
-            return self
-        self._drop()
-        self._results.clear()
-        self._said.value = words_html("Cancelled.")
+        self._latest.interrupt(self._interrupted)
         return self
 
     @_told
@@ -266,7 +257,6 @@ class FeatureServiceExplorer(Panel):
 
     def _examples_found(self, rows: pd.DataFrame, *, is_filled: bool) -> None:
         self._rows = rows
-        # What somebody has entered meanwhile stays.
         if is_filled and len(rows) and not (self._form and self._form.edits):
             self.fill_example()
 
@@ -328,6 +318,16 @@ class FeatureServiceExplorer(Panel):
         self._serial += 1
         self._latest.drop()
         self._end_job()
+
+    def _interrupted(self) -> None:
+        job = self._job
+        if job is not None and job.progress().rows > 1:
+            job.cancel()
+            self._said.value = words_html("Cancelled; keeping what has come …")
+            return
+        self._drop()
+        self._results.clear()
+        self._said.value = words_html("Cancelled.")
 
     def _take(self, job: BatchJob, serial: int) -> None:
         # While the rows were read something else may have been asked for.
