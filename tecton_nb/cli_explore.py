@@ -25,7 +25,7 @@ def open_explorer(folder: Path, profile: str | None, *, is_voila: bool, opens_br
     Raises
     ------
     SettingsError
-        If JupyterLab or Voila is not installed, or there is no such folder.
+        If JupyterLab or Voila is not installed, there is no such folder, or the notebook in it connects otherwise.
     """
     package = "voila" if is_voila else "jupyterlab"
     if importlib.util.find_spec(package) is None:
@@ -33,10 +33,23 @@ def open_explorer(folder: Path, profile: str | None, *, is_voila: bool, opens_br
     if not folder.is_dir():
         raise SettingsError(f"There is no folder {quoted(folder, 200)} for the notebook.")
     path = folder / NAME
-    if not path.exists():
-        path.write_text(json.dumps(ready_notebook(profile), indent=1) + "\n", encoding="utf-8")
+    if path.exists():
+        _check_profile(path, profile)
+    else:
+        path.write_text(json.dumps(ready_notebook(profile), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     command = [*command_for(path, is_voila=is_voila), *([] if opens_browser else ["--no-browser"])]
     return _ended(subprocess.Popen(command, env=environment()))  # noqa: S603
+
+
+def _check_profile(path: Path, profile: str | None) -> None:
+    # Who names a profile must not look at another server without a word.
+    text = path.read_text("utf-8")
+    if profile is None or any(f"connect({mark}{profile}{mark})" in text for mark in ("'", '\\"')):
+        return
+    raise SettingsError(
+        f"The notebook {quoted(path, 200)} is there already and does not connect by the profile {quoted(profile)}. "
+        "Remove or rename it, or name another folder with --folder."
+    )
 
 
 def command_for(path: Path, *, is_voila: bool) -> list[str]:

@@ -6,6 +6,7 @@ import re
 import shlex
 from collections.abc import Iterable
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import pandas as pd
 from IPython.core.interactiveshell import InteractiveShell
@@ -16,6 +17,7 @@ from .connect import connect
 from .exceptions import InputError, quoted
 from .pairs import row_of
 
+_MATCHER = "tecton_nb"
 _NAMES_SERVICE = re.compile(r"\.feature_service\(\s*[\"']([^\"']*)$")
 _NAMES_KEY = re.compile(
     r"(\w+)\.(?:get_features|get_features_batch|details|query_features)\(\s*\{(?:[^}]*,)?\s*[\"']([^\"']*)$"
@@ -32,8 +34,8 @@ class Magic:
     def __init__(self, shell: InteractiveShell) -> None:
         self._shell = shell
         self._own: TectonClient | None = None
-        self._services: dict[tuple[int, str], FeatureService] = {}
-        self._names: dict[int, list[str]] = {}
+        self._services: WeakKeyDictionary[TectonClient, dict[str, FeatureService]] = WeakKeyDictionary()
+        self._names: WeakKeyDictionary[TectonClient, list[str]] = WeakKeyDictionary()
 
     def tecton(self, line: str) -> pd.DataFrame:
         """Fetch the features of a service: ``%tecton SERVICE key=value ... key:=json``; alone, list the services.
@@ -59,7 +61,7 @@ class Magic:
         if found := _NAMES_MAGIC.match(text):
             if found[1] is None:
                 return _starting(found[2], self._known_names())
-            kept = next((s for (_, name), s in self._services.items() if name == found[1]), None)
+            kept = next((known[found[1]] for known in self._services.values() if found[1] in known), None)
             return _starting(found[2], (f"{key}=" for key in _keys(kept)) if kept is not None else ())
         return []
 
@@ -73,18 +75,18 @@ class Magic:
 
     def _listed(self, client: TectonClient) -> pd.DataFrame:
         services = client.feature_services()
-        self._names[id(client)] = list(services["name"])
+        self._names[client] = list(services["name"])
         return services
 
     def _service(self, client: TectonClient, name: str) -> FeatureService:
-        place = (id(client), name)
-        if place not in self._services:
-            self._services[place] = client.feature_service(name)
-        return self._services[place]
+        known = self._services.setdefault(client, {})
+        if name not in known:
+            known[name] = client.feature_service(name)
+        return known[name]
 
     def _known_names(self) -> list[str]:
         names = {name for known in self._names.values() for name in known}
-        names |= {name for _, name in self._services}
+        names |= {name for known in self._services.values() for name in known}
         found = [item for item in list(self._shell.user_ns.values()) if isinstance(item, TectonClient | FeatureService)]
         for item in found:
             names |= {item.name} if isinstance(item, FeatureService) else set(item.known_service_names())
@@ -107,8 +109,11 @@ def register(shell: InteractiveShell) -> None:
         }
 
     matcher.matcher_api_version = 2  # type: ignore[attr-defined]  # how IPython tells its matchers
-    matcher.matcher_identifier = "tecton_nb"  # type: ignore[attr-defined]
-    shell.Completer.custom_matchers.append(matcher)
+    matcher.matcher_identifier = _MATCHER  # type: ignore[attr-defined]
+    matchers = shell.Completer.custom_matchers
+    # What %reload_ext finds from the time before.
+    matchers[:] = [each for each in matchers if getattr(each, "matcher_identifier", None) != _MATCHER]
+    matchers.append(matcher)
 
 
 class _Named:

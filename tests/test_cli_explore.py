@@ -52,17 +52,36 @@ def test_notebook_is_valid_and_connects_by_the_profile(profile, line):
 
 
 @pytest.mark.parametrize(("is_voila", "package"), [(False, "jupyterlab"), (True, "voila")])
-def test_notebook_is_written_once_and_opened(tmp_path, started, is_voila, package):
+@pytest.mark.parametrize("mine", ["mine: tnb.connect('local')", 'mine: tnb.connect(\\"local\\")'])
+def test_notebook_is_written_once_and_opened(tmp_path, started, is_voila, package, mine):
     """The notebook is written where there is none; one that is there is left as it is, and opened."""
     path = tmp_path / "explorer.ipynb"
 
     open_explorer(tmp_path, "local", is_voila=is_voila, opens_browser=False)
-    path.write_text("mine")
+    path.write_text(mine)
     open_explorer(tmp_path, "local", is_voila=is_voila, opens_browser=True)
 
-    assert path.read_text() == "mine"
+    assert path.read_text() == mine
     assert [command[1:4] for command in started] == [["-m", package, str(path)]] * 2
     assert ["--no-browser" in command for command in started] == [True, False]
+
+
+def test_notebook_of_another_profile_is_not_opened_in_its_place(tmp_path, started):
+    """Asked for one profile, the command does not open a notebook that connects to another server, and says so."""
+    open_explorer(tmp_path, "local", is_voila=False, opens_browser=False)
+
+    with pytest.raises(SettingsError, match=r"does not connect by the profile 'staging'\. Remove or rename it"):
+        open_explorer(tmp_path, "staging", is_voila=False, opens_browser=False)
+
+    assert len(started) == 1
+
+
+def test_notebook_that_is_there_is_opened_if_no_profile_is_named(tmp_path, started):
+    """Without a profile the notebook that is there is opened, whatever it connects to."""
+    open_explorer(tmp_path, "local", is_voila=False, opens_browser=False)
+    open_explorer(tmp_path, None, is_voila=False, opens_browser=False)
+
+    assert len(started) == 2
 
 
 def test_interruption_is_left_to_the_server(tmp_path, started, monkeypatch):

@@ -15,7 +15,17 @@ from tecton_nb.columns import Column
 README = (Path(__file__).parents[1] / "README.md").read_text("utf-8")
 HOMES = ["", "plots", "local", "local.faults", "experiments", "widgets", "metrics", "metrics.slo", "metrics.render"]
 # Public for other parts of the package, which make and send these objects; nobody else calls them.
-OURS = {"from_reply", "from_metadata", "to_json", "card", "described_families", "owners", "timestamps_ms", "title"}
+OURS = {
+    "from_reply",
+    "from_metadata",
+    "to_json",
+    "card",
+    "described_families",
+    "facts",
+    "owners",
+    "timestamps_ms",
+    "title",
+}
 # Their fields are those of `features.toml` and `faults.toml`, which have tables of their own.
 WRITTEN = {"local", "local.faults"}
 MAGIC = re.compile(r"^%.*$", re.MULTILINE)

@@ -2,10 +2,12 @@
 
 import pandas as pd
 import pytest
+from canned import Reply, typed, vector
 from IPython.core.completer import provisionalcompleter
 from IPython.core.interactiveshell import InteractiveShell
 
 import tecton_nb as tnb
+from tecton_nb import magic
 from tecton_nb.exceptions import InputError
 
 SERVICE = "fraud_detection_feature_service"
@@ -62,3 +64,24 @@ def test_tab_offers_services_and_keys_without_asking(shell, client, monkeypatch)
     assert offered(shell, 'fraud.get_features({"user_id": 1, "') == ["amount", "user_id"]
     assert SERVICE in offered(shell, "%tecton fr")
     assert offered(shell, f"%tecton {SERVICE} am") == ["amount="]
+
+
+def test_magic_asks_the_client_at_hand_even_where_an_older_one_lay(shell, ours, monkeypatch):
+    """After `client` is another one, the magic asks that one: also if Python gives it the old one's place in memory."""
+    monkeypatch.setattr(magic, "id", lambda _: 1, raising=False)
+    metadata = {"inputJoinKeys": [typed("k", "string")], "featureValues": [typed("v.k", "string")]}
+    values = []
+    for said in ("old", "new"):
+        answers = {"metadata": Reply(metadata), "get-features": Reply(vector([said], typed("v.k", "string")))}
+        shell.user_ns["client"] = ours(lambda asked, answers=answers: answers[asked.operation])
+        values += shell.run_line_magic("tecton", "s k=1")["v.k"].tolist()
+
+    assert values == ["old", "new"]
+
+
+def test_extension_that_is_loaded_again_offers_each_name_once(shell, client):
+    """After %reload_ext Tab asks for names once: nothing is left of the first time."""
+    tnb.load_ipython_extension(shell)
+    matchers = [m for m in shell.Completer.custom_matchers if "tecton_nb" in str(getattr(m, "matcher_identifier", ""))]
+
+    assert len(matchers) == 1

@@ -12,6 +12,7 @@ from .. import columns
 from ..exceptions import DecodeError, listed
 from ..frames.metadata import features_frame, inputs_frame
 from ..reprs import Age, Card, Kind, Section, Status, frame_section
+from ..reprs.card import ROW_LIMIT
 from ..reprs.human import is_missing
 from ..reprs.sections import raw_section, schema_section, statuses_section
 from ..wire.responses import FeaturesReply, ServiceMetadata
@@ -50,7 +51,7 @@ def vector_card(details: pd.DataFrame, answered_at: datetime | None, *, is_parti
     ask = (("said of the values", _ASK),) if is_bare and len(details) else ()
     counts = {str(status): int(count) for status, count in details["status"].value_counts().items()}
     sections = [statuses_section(counts)] if counts else []
-    features = _details_section(details, answered_at)
+    features = details_section(details, answered_at)
     facts = (*partial, *ask, *_absent(details))
     return Card("", _counted(len(details), "feature"), facts, (*sections, features))
 
@@ -83,7 +84,7 @@ def service_sections(metadata: ServiceMetadata, described: FeaturesReply | None 
     )
 
 
-def _details_section(details: pd.DataFrame, at: datetime | None) -> Section:
+def details_section(details: pd.DataFrame, at: datetime | None, *, limit: int = ROW_LIMIT) -> Section:
     """Return one row per feature without the columns that say nothing; ages are counted to `at`."""
     statuses, times = list(details["status"]), list(details["effective_time"])
     pairs = zip(details["value"], statuses, strict=True)
@@ -96,13 +97,14 @@ def _details_section(details: pd.DataFrame, at: datetime | None) -> Section:
         found["status"] = [status if is_missing(status) else Status(str(status)) for status in statuses]
     if not all(map(is_missing, times)):
         # Realtime features have none: nothing is missing.
-        found["effective time"] = ["—" if is_missing(time) else time for time in times]
         if at is not None:
+            # First: in a narrow panel the rest has to be scrolled to.
             found["age"] = ["—" if is_missing(time) else Age((at - time).total_seconds()) for time in times]
+        found["effective time"] = ["—" if is_missing(time) else time for time in times]
     for name in ("description", "tags"):
         if details[name].notna().any():
             found[name] = list(details[name])
-    return frame_section("Features", found, zip(*found.values(), strict=True), total=len(details))
+    return frame_section("Features", found, zip(*found.values(), strict=True), total=len(details), limit=limit)
 
 
 def _absent(details: pd.DataFrame) -> tuple[tuple[str, Status], ...]:

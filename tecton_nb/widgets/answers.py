@@ -13,7 +13,9 @@ from ..client.service import FeatureService
 from ..exceptions import InputError, quoted
 from ..frames.assemble import frame_of
 from ..frames.parquet import read_parquet
-from ..reprs import Status, human_age, human_seconds
+from ..reprs.cells import cell_of
+from ..reprs.human import is_missing
+from ..wire.slo import SLOInfo
 from .entries import Entry
 
 
@@ -28,52 +30,25 @@ def details_of(batch: FeatureBatch, service: FeatureService, described: pd.DataF
     return frame_of(
         {
             "name": list(known["name"]),
-            "value": [None if _is_gap(value) else value for value in values],
+            "value": [None if is_missing(value) else value for value in values],
             "data_type": list(known["data_type"]),
-            "status": [None if _is_gap(status) else status for status in statuses],
-            "effective_time": [None if _is_gap(time) else pd.Timestamp(time).value for time in times],
-            "description": [None if _is_gap(text) else text for text in known["description"]],
-            "tags": [None if _is_gap(text) else text for text in known["tags"]],
+            "status": [None if is_missing(status) else status for status in statuses],
+            "effective_time": [None if is_missing(time) else pd.Timestamp(time).value for time in times],
+            "description": [None if is_missing(text) else text for text in known["description"]],
+            "tags": [None if is_missing(text) else text for text in known["tags"]],
         },
         columns.DETAILS,
     )
 
 
-def shown_details(details: pd.DataFrame, at: pd.Timestamp | None) -> pd.DataFrame:
-    """Return the details as they are shown: statuses with a sign, ages in words, nothing that says nothing.
-
-    `at` is the moment the ages are counted to.
-    """
-    found: dict[str, list[Any]] = {"feature": list(details["name"]), "value": list(details["value"])}
-    found["data type"] = list(details["data_type"])
-    if details["status"].notna().any():
-        found["status"] = [None if _is_gap(status) else Status(str(status)) for status in details["status"]]
-    if details["effective_time"].notna().any():
-        found["complete up to"] = [_age(time, at) for time in details["effective_time"]]
-    for name in ("description", "tags"):
-        if details[name].notna().any():
-            found[name] = list(details[name])
-    return pd.DataFrame(found, dtype=object)
-
-
-def call_moment(calls: pd.DataFrame) -> pd.Timestamp | None:
-    """Return when the last call was started, `None` if none was."""
-    moments = calls["started_at"].dropna()
-    return None if moments.empty else moments.iloc[-1]
-
-
 def slo_words(batch: FeatureBatch) -> str:
-    """Return in one line whether the request counts for the latency objective, and how long the server took."""
-    info = batch.slo_info().iloc[0]
-    if _is_gap(info["slo_eligible"]) and _is_gap(info["server_time_seconds"]):
+    """Return in one line what the card of an answer says of its service objective; empty if nothing was said."""
+    said = {str(name): None if is_missing(value) else value for name, value in batch.slo_info().iloc[0].items()}
+    if all(value is None for value in said.values()):
         return ""
-    times = {
-        "server": info["server_time_seconds"],
-        "server for the objective": info["slo_server_time_seconds"],
-        "slowest store read": info["store_max_latency_seconds"],
-    }
-    parts = [f"{name} {human_seconds(float(time))}" for name, time in times.items() if not _is_gap(time)]
-    return "; ".join([_eligible(info), *parts]) + "."
+    reasons, store = said.pop("slo_ineligibility_reasons"), said.pop("store_max_latency_seconds")
+    info = SLOInfo(slo_ineligibility_reasons=[reasons] if reasons else None, store_max_latency=store, **said)
+    return "; ".join(f"{name} {cell_of(value).text}" for name, value in info.facts()) + "."
 
 
 def read_rows(path: Path, entries: tuple[Entry, ...]) -> pd.DataFrame:
@@ -96,36 +71,25 @@ def read_rows(path: Path, entries: tuple[Entry, ...]) -> pd.DataFrame:
     except (OSError, ValueError) as error:
         raise InputError(f"Cannot read rows from {quoted(path)}: {error}") from None
     known = {entry.name: entry for entry in entries}
-    read = {name: _column(texts[name], known.get(str(name))) for name in texts.columns}
+    read = {name: _column(texts[name], known.get(str(name)), path.name) for name in texts.columns}
     return pd.DataFrame(read, index=texts.index, dtype=object)
 
 
-def _column(texts: pd.Series[Any], entry: Entry | None) -> list[Any]:
+def _column(texts: pd.Series[Any], entry: Entry | None, name: str) -> list[Any]:
     if entry is None:
         return list(texts)
-    return [None if _is_gap(text) else entry.python(_entered(entry, str(text))) for text in texts]
+    return [_cell(text, entry, f"In {quoted(name)}, row {row:,}") for row, text in enumerate(texts, 1)]
+
+
+def _cell(text: Any, entry: Entry, where: str) -> Any:
+    if is_missing(text):
+        return None
+    try:
+        return entry.python(_entered(entry, str(text)))
+    except InputError as error:
+        raise InputError(f"{where}: {error}") from None
 
 
 def _entered(entry: Entry, text: str) -> Any:
     words = {"true": True, "false": False}
     return entry.take(words.get(text.strip().lower(), text)) if entry.is_boolean else entry.read(text)
-
-
-def _eligible(info: pd.Series[Any]) -> str:
-    if _is_gap(info["slo_eligible"]):
-        return "Service objective: not said"
-    if info["slo_eligible"]:
-        return "Counts for the service objective"
-    reasons = info["slo_ineligibility_reasons"]
-    return "Does not count for the service objective" + ("" if _is_gap(reasons) else f" ({reasons})")
-
-
-def _age(time: Any, at: pd.Timestamp | None) -> str:
-    if _is_gap(time):
-        # Realtime features have none: nothing is missing.
-        return "—"
-    return str(time) if at is None else human_age((at - time).total_seconds())
-
-
-def _is_gap(value: Any) -> bool:
-    return value is None or value is pd.NA or value is pd.NaT

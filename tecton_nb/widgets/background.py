@@ -20,20 +20,29 @@ class Latest:
         self._idle = threading.Condition(self._lock)
         self._serial = 0
         self._running = 0
+        self._is_under_way = False
 
     def start(self, work: Callable[[], T], done: Callable[[T], None], failed: Callable[[Exception], None]) -> None:
         """Begin some work; `done` or `failed` is told how it ended, unless something else was begun since."""
         with self._lock:
             self._serial += 1
             self._running += 1
+            self._is_under_way = True
             serial = self._serial
         thread = threading.Thread(target=self._run, args=(serial, work, done, failed), daemon=True)
         thread.start()
+
+    def interrupt(self, call: Callable[[], None]) -> None:
+        """Call a function between two deliveries, if there is something that was neither delivered nor dropped."""
+        with self._lock:
+            if self._is_under_way:
+                call()
 
     def drop(self) -> None:
         """Forget what is under way."""
         with self._lock:
             self._serial += 1
+            self._is_under_way = False
             self._idle.notify_all()
 
     def deliver(self, call: Callable[[], None]) -> None:
@@ -60,6 +69,7 @@ class Latest:
         with self._lock:
             try:
                 if serial == self._serial:
+                    self._is_under_way = False
                     tell(found)
             finally:
                 self._running -= 1

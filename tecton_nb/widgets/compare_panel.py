@@ -10,7 +10,8 @@ import pandas as pd
 import traitlets
 
 from ..compare.compared import compare_features
-from ..reprs import Card, frame_section, human_percent
+from ..reprs import Card, Status, frame_section, human_percent
+from ..reprs.cells import cell_of
 from .background import Latest
 from .pieces import Panel, error_html, place, table_html, telling, words_html
 
@@ -19,6 +20,16 @@ _ALL = "all features"
 
 class Differences(Protocol):
     """What a panel shows of a comparison: `Comparison` is one."""
+
+    @property
+    def verdict(self) -> Status:
+        """Whether the two are equal, in a few words with a sign."""
+
+    def left_only(self) -> pd.DataFrame:
+        """Return the rows that the right side lacks."""
+
+    def right_only(self) -> pd.DataFrame:
+        """Return the rows that the left side lacks."""
 
     def summary(self) -> pd.DataFrame:
         """Return one row per feature, with the columns ``feature`` and ``mismatches``, how many cells differ."""
@@ -71,7 +82,9 @@ class ComparePanel(Panel):
         self._summary.value = table_html("Summary", _in_short(summary), limit=len(summary))
         self._feature.options = [_ALL, *(str(name) for name in counts.index)]
         cells = "1 cell differs" if len(mismatches) == 1 else f"{len(mismatches):,} cells differ"
-        self._said.value = words_html(f"{cells} in {len(counts):,} of {len(summary):,} features.")
+        where = f" {cells} in {len(counts):,} of {len(summary):,} features." if len(mismatches) else ""
+        verdict = cell_of(self.comparison.verdict).text
+        self._said.value = words_html(f"{verdict}.{where}{_one_sided(self.comparison)}")
         self._feature.value = self._feature.options[min(1, len(counts))]
         self._draw(None)
 
@@ -90,9 +103,15 @@ class ComparePanel(Panel):
     def _card(self) -> Card:
         if self.comparison is None:
             return Card("ComparePanel")
+        verdict = self.comparison.verdict
         summary = _in_short(self.comparison.summary())
         rows = summary.itertuples(index=False)
-        return Card("ComparePanel", "", sections=(frame_section("Summary", summary.columns, rows),))
+        return Card("ComparePanel", verdict, sections=(frame_section("Summary", summary.columns, rows),))
+
+
+def _one_sided(found: Differences) -> str:
+    sides = {"left": len(found.left_only()), "right": len(found.right_only())}
+    return "".join(f" Rows on the {side} only: {count:,}." for side, count in sides.items() if count)
 
 
 def _in_short(summary: pd.DataFrame) -> pd.DataFrame:

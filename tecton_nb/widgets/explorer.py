@@ -13,12 +13,12 @@ import traitlets
 
 from ..batch.job import BatchJob
 from ..batch.result import FeatureBatch
+from ..client.cards import details_section
 from ..client.service import FeatureService
 from ..client.sync import TectonClient
 from ..compare.comparison import Comparison
-from ..exceptions import InputError, TectonError
-from ..reprs import Card, Section, frame_section
-from .answers import shown_details
+from ..exceptions import InputError
+from ..reprs import Card, Section
 from .background import Latest
 from .batch_box import BatchBox, rows_from
 from .changes import Changes, Fetch, changes_since
@@ -112,7 +112,7 @@ class FeatureServiceExplorer(Panel):
         self._keys = ipywidgets.VBox()
         self._keys.add_class("tnb-enter")
         super().__init__(self._children(), label="Feature service explorer")
-        self._options.observe(self._changed, ["metadata_options", "request_options"])
+        self._options.observe(self._changed, ["metadata_options", "request_options", "error"])
         self.picker.observe(self._service_changed, "service")
         self._changed(None)
         if self.picker.service is not None:
@@ -139,9 +139,7 @@ class FeatureServiceExplorer(Panel):
     @_told
     def fetch(self) -> Self:
         """Begin to fetch the features of what is chosen."""
-        service, form = self._chosen()
-        if self._options.error:
-            raise InputError(self._options.error)
+        service, form = self._ready()
         row, selection = form.row, self.selection
         options: dict[str, Any] = {
             "metadata_options": selection.metadata_options,
@@ -161,7 +159,7 @@ class FeatureServiceExplorer(Panel):
     @_told
     def fetch_batch(self, rows: pd.DataFrame | None = None) -> Self:
         """Begin to fetch the features of many rows: those given, or those that the field names."""
-        service, form = self._chosen()
+        service, form = self._ready()
         source, selection, entries = self._batch_box.source, self.selection, form.entries
         serial = self._begin("Fetching the batch …")
 
@@ -184,15 +182,8 @@ class FeatureServiceExplorer(Panel):
 
     @_told
     def cancel(self) -> Self:
-        """End what is under way; of a batch, what has come is kept."""
-        job = self._job
-        if job is not None and not job.is_over and job.progress().rows > 1:
-            job.cancel()
-            self._said.value = words_html("Cancelled; keeping what has come …")
-            return self
-        self._drop()
-        self._results.clear()
-        self._said.value = words_html("Cancelled.")
+        """End what is under way; of a batch, what has come is kept. An answer that is there stays."""
+        self._latest.interrupt(self._interrupted)
         return self
 
     @_told
@@ -236,6 +227,11 @@ class FeatureServiceExplorer(Panel):
             raise InputError("Choose a feature service first.")
         return self.picker.service, self._form
 
+    def _ready(self) -> tuple[FeatureService, JoinKeyForm]:
+        if self._options.error:
+            raise InputError(self._options.error)
+        return self._chosen()
+
     def _service_changed(self, change: object) -> None:
         del change
         service: FeatureService | None = self.picker.service
@@ -261,7 +257,7 @@ class FeatureServiceExplorer(Panel):
 
     def _examples_found(self, rows: pd.DataFrame, *, is_filled: bool) -> None:
         self._rows = rows
-        if is_filled and len(rows):
+        if is_filled and len(rows) and not (self._form and self._form.edits):
             self.fill_example()
 
     def _fill(self, row: Mapping[str, Any]) -> None:
@@ -283,7 +279,7 @@ class FeatureServiceExplorer(Panel):
 
     def _write_code(self) -> None:
         service, form = self.picker.service, self._form
-        if service is None or form is None or form.error:
+        if service is None or form is None or form.error or self._options.error:
             self.snippets = Snippets()
         else:
             stated = Selection(**{**vars(self.selection), "workspace": service.workspace_name})
@@ -291,6 +287,11 @@ class FeatureServiceExplorer(Panel):
             self.snippets = snippets(stated, form.entries, access, is_wildcard=service.is_wildcard)
         self._code_view.show(self.snippets)
         self.code = self.snippets.python
+
+    @traitlets.validate("value")
+    def _checked(self, proposal: Mapping[str, Any]) -> dict[str, Any]:
+        # Before it is kept: what is no selection leaves the one that was there.
+        return Selection.from_dict(proposal["value"]).to_dict()
 
     @traitlets.observe("value")
     def _apply(self, change: Mapping[str, Any]) -> None:
@@ -317,6 +318,16 @@ class FeatureServiceExplorer(Panel):
         self._serial += 1
         self._latest.drop()
         self._end_job()
+
+    def _interrupted(self) -> None:
+        job = self._job
+        if job is not None and job.progress().rows > 1:
+            job.cancel()
+            self._said.value = words_html("Cancelled; keeping what has come …")
+            return
+        self._drop()
+        self._results.clear()
+        self._said.value = words_html("Cancelled.")
 
     def _take(self, job: BatchJob, serial: int) -> None:
         # While the rows were read something else may have been asked for.
@@ -361,7 +372,7 @@ class FeatureServiceExplorer(Panel):
         self.error = error
         self._refused.value = error_html(error)
         self._said.value = ""
-        if isinstance(error, TectonError) and not isinstance(error, InputError):
+        if self.frame is None:
             self._results.clear()
 
     def _clear(self) -> None:
@@ -376,7 +387,7 @@ class FeatureServiceExplorer(Panel):
         chosen = self.selection
         facts = (
             ("address", self._client.url),
-            ("service", chosen.service or None),
+            ("service", chosen.service or "none chosen"),
             ("workspace", chosen.workspace or "the client's own"),
         )
         sections: list[Section] = []
@@ -384,7 +395,6 @@ class FeatureServiceExplorer(Panel):
             sections += self._form._card().sections
         elif self.picker.services is not None:
             sections += self.picker._card().sections
-        if self.details is not None:
-            shown = shown_details(self.details, None)
-            sections.append(frame_section("Features", shown.columns, shown.itertuples(index=False), total=len(shown)))
+        if self.details is not None and self.batch is not None:
+            sections.append(details_section(self.details, self.batch.report.answered_at))
         return Card("FeatureServiceExplorer", "", facts, tuple(sections))

@@ -12,7 +12,7 @@ import traitlets
 
 from ..client.replies import GetFeatureServiceMetadataResponse
 from ..exceptions import InputError, shown
-from ..reprs import Card, frame_section
+from ..reprs import Card, Kind, Status, frame_section
 from ..wire.types import JsonValue
 from .entries import Entry, entries_of
 from .pieces import Panel, place, words_html
@@ -194,9 +194,15 @@ class JoinKeyForm(Panel):
             self._is_filling = False
 
     def _card(self) -> Card:
-        rows = [(entry.name, entry.kind, str(entry.data_type), self.value.get(entry.name)) for entry in self.entries]
+        rows = [(entry.name, entry.kind, str(entry.data_type), self._shown(entry.name)) for entry in self.entries]
         section = frame_section("Keys", ("name", "kind", "data type", "value"), rows)
         return Card("JoinKeyForm", "", sections=(section,))
+
+    def _shown(self, name: str) -> object:
+        if name not in self.value:
+            return Status("no value", Kind.BAD)
+        value = self.value[name]
+        return Status("null", Kind.MISSING) if value is None else value
 
 
 def first_row(rows: pd.DataFrame, place: int) -> dict[str, Any]:

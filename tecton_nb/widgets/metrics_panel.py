@@ -3,29 +3,25 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Hashable, Mapping
 from io import BytesIO
 from typing import Any, Protocol
 
 import ipywidgets
 import pandas as pd
 import traitlets
-from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+from matplotlib.axes import Axes
 
-from ..exceptions import InputError, quoted, shown
-from ..plots.picture import picture_axes
-from ..plots.style import LINE_STYLES, colours
-from ..plots.text import draw_literally
+from ..exceptions import InputError, quoted
+from ..plots import describe, plot_metric, plot_quantiles, plot_services
 from ..reprs import Card, frame_section
 from .background import Latest
 from .pieces import Panel, error_html, place, table_html, words_html
 
 _WINDOWS = {"last hour": "1h", "last 6 hours": "6h", "last day": "1D", "last week": "7D", "everything": None}
-_NO_LABELS = ("timestamp", "metric", "value", "kind", "stage", "labels")
-_LINES = 10
-_NAME_LIMIT = 60
+_SERVICE = "feature_service_name"
 _NEWEST = 5
-_ALONE = pd.Timedelta("30min")
+# Twice the size it is shown at, so that it is sharp on the screens of today.
+_DPI = 200
 
 
 class History(Protocol):
@@ -104,11 +100,13 @@ class MetricsPanel(Panel):
         self._table.value = table_html("Newest samples", _newest(frame), total=len(frame))
 
     def _failed(self, error: Exception) -> None:
-        self.error = error
+        # Nothing of another choice stays below the error.
+        self.error, self.frame = error, None
+        self._picture.layout.display, self._table.value = "none", ""
         self._refused.value, self._said.value = error_html(error), ""
 
     def _card(self) -> Card:
-        facts = (("metric", self._metric.value or None), ("labels", self._filter.value or "all"))
+        facts = (("metric", self._metric.value or "none"), ("labels", self._filter.value or "all"))
         if self.frame is None:
             return Card("MetricsPanel", "", facts)
         newest = _newest(self.frame)
@@ -151,52 +149,21 @@ def _drawn(history: History, metric: str, text: str, window: str) -> tuple[pd.Da
     if span is not None and len(frame):
         # To the newest sample: a history of last year is not empty today.
         frame = frame[frame["timestamp"] > frame["timestamp"].max() - pd.Timedelta(span)]
-    series = _series(frame)
-    samples = "1 sample" if len(frame) == 1 else f"{len(frame):,} samples"
-    sentence = f"{metric}: {samples}, {len(series):,} series."
-    return frame, _picture(metric, series, sentence) if len(frame) else b"", sentence
-
-
-def _series(frame: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    labels = [name for name in frame.columns if name not in _NO_LABELS and frame[name].nunique(dropna=False) > 1]
-    if not labels:
-        return {"value": frame} if len(frame) else {}
-    groups = frame.groupby(labels, dropna=False, sort=True, observed=True)
-    return {_name(labels, key): group for key, group in groups}
-
-
-def _name(labels: list[str], key: Hashable) -> str:
-    values: tuple[Any, ...] = key if isinstance(key, tuple) else (key,)
-    pairs: Mapping[str, Any] = dict(zip(labels, values, strict=True))
-    return shown(", ".join(f"{name}={value}" for name, value in pairs.items()), _NAME_LIMIT)
-
-
-def _picture(metric: str, series: dict[str, pd.DataFrame], sentence: str) -> bytes:
-    ax = picture_axes(height=3.2)
-    palette = colours(ax)
-    for place_, (_, samples) in enumerate(list(series.items())[:_LINES]):
-        style = LINE_STYLES[place_ // len(palette) % len(LINE_STYLES)]
-        numbers = samples["value"].to_numpy(dtype=float, na_value=float("nan"))
-        ax.plot(samples["timestamp"], numbers, color=palette[place_ % len(palette)], linestyle=style, marker=".")
-    first, last = (getattr(pd.concat(series.values())["timestamp"], end)() for end in ("min", "max"))
-    if first == last:
-        # Left alone, one moment stands in the middle of years.
-        ax.set_xlim(first - _ALONE, last + _ALONE)
-    names = [*series][:_LINES]
-    more = f" (first {_LINES} of {len(series):,} series)" if len(series) > _LINES else ""
-    heading = ax.set_title(f"{shown(metric, _NAME_LIMIT)}{more}", loc="left")
-    locator = AutoDateLocator()  # type: ignore[no-untyped-call]
-    ax.xaxis.set_major_locator(locator)
-    ax.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
-    ax.set_xlabel("time (UTC)")
-    ax.set_ylabel("value")
-    draw_literally([heading, ax.xaxis.label, ax.yaxis.label])
-    if len(names) > 1:
-        # Set afterwards: names that start with an underscore would be left out.
-        legend = ax.legend(ax.get_lines(), ["-"] * len(names), fontsize=7)
-        for text, name in zip(legend.get_texts(), names, strict=True):
-            text.set_text(name)
-        draw_literally(legend.get_texts())
+    sentence = f"{metric}: 1 sample." if len(frame) == 1 else f"{metric}: {len(frame):,} samples."
+    if frame.empty:
+        return frame, b"", sentence
+    ax = _picture(metric, frame)
+    said = describe(ax)
     picture = BytesIO()
-    ax.figure.figure.savefig(picture, format="png", dpi=100, metadata={"Software": None, "Description": sentence})
-    return picture.getvalue()
+    ax.figure.figure.savefig(picture, format="png", dpi=_DPI, metadata={"Software": None, "Description": said})
+    return frame, picture.getvalue(), f"{sentence} {said}"
+
+
+def _picture(metric: str, frame: pd.DataFrame) -> Axes:
+    """Return the package's own picture of a metric: of a summary its quantiles, of a histogram how much it counted."""
+    if "quantile" in frame and frame["quantile"].notna().any():
+        services = frame[_SERVICE].nunique(dropna=False) if _SERVICE in frame else 1
+        return plot_services(frame, metric) if services > 1 else plot_quantiles(frame, metric)
+    if "sample" in frame and (frame["sample"] == "bucket").any():
+        return plot_metric(frame[frame["sample"] == "count"], metric, unit="observations since the start")
+    return plot_metric(frame, metric)

@@ -84,6 +84,7 @@ class OptionSwitches(ipywidgets.VBox):
             if change["name"] == "request_options":
                 budget = change["new"].latency_budget_ms
                 self._budget.value = "" if budget is None else str(budget)
+                self.error = self._message.value = ""
         finally:
             self._is_setting = False
 

@@ -122,7 +122,7 @@ class ServicePicker(Panel):
         self.error = error
 
     def _card(self) -> Card:
-        facts = (("chosen", self.name or None), ("workspace", self.workspace or "the client's own"))
+        facts = (("chosen", self.name or "none"), ("workspace", self.workspace or "the client's own"))
         if self.services is None:
             return Card("ServicePicker", "", facts)
         section = frame_section("Feature services", self.services.columns, self.services.itertuples(index=False))

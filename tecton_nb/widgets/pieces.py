@@ -8,7 +8,7 @@ from typing import Any
 import ipywidgets
 import pandas as pd
 
-from ..reprs import Card, card_html, card_text, escaped, frame_section, human_seconds
+from ..reprs import Card, Section, card_html, card_text, escaped, frame_section, human_seconds
 from ..reprs.card import ROW_LIMIT
 from .frontend import PanelFrame
 
@@ -96,6 +96,11 @@ def table_html(title: str, frame: pd.DataFrame, *, limit: int = ROW_LIMIT, total
     """Return a frame as a card with one table, at most `limit` rows of it; `total` is how many there are."""
     rows = frame.head(limit).itertuples(index=False, name=None)
     section = frame_section(title, frame.columns, rows, total=len(frame) if total is None else total, limit=limit)
+    return section_html(section)
+
+
+def section_html(section: Section) -> str:
+    """Return one table of a card as a card of its own."""
     return card_html(Card("", sections=(section,)))
 
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 import ipywidgets
 import pandas as pd
 
+from ..client.cards import details_section
 from ..reprs import human_seconds
 from ..reprs.card import ROW_LIMIT
-from .answers import call_moment, shown_details, slo_words
+from .answers import slo_words
 from .changes import Changes, Fetch
-from .pieces import place, strip_html, table_html, words_html
+from .pieces import place, section_html, strip_html, table_html, words_html
 
 _FILTER_FROM = 12
 _FEATURE_LIMIT = 1_000
@@ -30,7 +32,7 @@ class ResultView(ipywidgets.VBox):
     def __init__(self) -> None:
         self.calls: pd.DataFrame | None = None
         self._details: pd.DataFrame | None = None
-        self._at: pd.Timestamp | None = None
+        self._at: datetime | None = None
         self._slo, self._table, self._failures, self._change, self._strip = (place() for _ in range(5))
         self._filter = ipywidgets.Text(description="Filter features", placeholder="part of a name")
         self._filter.layout.display = "none"
@@ -44,7 +46,7 @@ class ResultView(ipywidgets.VBox):
         self._change.value = changes.html
         self._filter.layout.display = "" if len(details) > _FILTER_FROM else "none"
         if fetch.batch is not None:
-            self._at = call_moment(fetch.batch.calls())
+            self._at = fetch.batch.report.answered_at
             self._slo.value = words_html(slo_words(fetch.batch))
             self._note(fetch.batch.calls())
         self._draw(None)
@@ -79,7 +81,7 @@ class ResultView(ipywidgets.VBox):
         wanted = str(self._filter.value).strip().casefold()
         names = self._details["name"].str.casefold()
         kept = self._details[names.str.contains(wanted, regex=False).to_numpy(dtype=bool)]
-        self._table.value = table_html("Features", shown_details(kept, self._at), limit=_FEATURE_LIMIT)
+        self._table.value = section_html(details_section(kept, self._at, limit=_FEATURE_LIMIT))
 
 
 def fetched_words(fetch: Fetch) -> str:

@@ -10,6 +10,26 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
 TESTS = str(Path(__file__).parents[1])
+# A service `s` over a server that answers the first five of 40 rows, and says nothing more until `hold` is set.
+STALLED = f"""
+import sys; sys.path.insert(0, {TESTS!r})
+import threading
+import pandas as pd
+import tecton_nb as tnb
+from canned import CannedServer, Reply, typed, vector
+FEATURES, hold = [typed("v.k", "string")], threading.Event()
+def plan(asked):
+    if asked.operation == "metadata":
+        return Reply({{"inputJoinKeys": [typed("k", "string")], "featureValues": FEATURES}})
+    if asked.operation == "metrics":
+        return Reply({{"message": "no"}}, 403)
+    if asked.join_keys.get("k", "z") >= "k05":
+        hold.wait(60)
+    return Reply(vector([asked.join_keys.get("k")], *FEATURES))
+server = CannedServer(plan)
+client = tnb.TectonClient(server.url, "k", "prod", deadline_seconds=60, feature_service_names=["s"])
+rows = pd.DataFrame({{"k": [f"k{{i:02d}}" for i in range(40)]}})
+"""
 SHOTS = os.environ.get("TNB_SCREENSHOTS")
 
 
@@ -42,6 +62,12 @@ def expect_example(panel, service):
 def press(panel, name):
     """Click a button by its name."""
     panel.get_by_role("button", name=name, exact=True).click()
+
+
+def press_by_keyboard(page, panel, name):
+    """Press a button with the space bar."""
+    panel.get_by_role("button", name=name, exact=True).focus()
+    page.keyboard.press("Space")
 
 
 def expect_rows(panel, count):

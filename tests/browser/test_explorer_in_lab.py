@@ -12,7 +12,19 @@ import pytest
 pytest.importorskip("playwright.sync_api")
 pytest.importorskip("axe_playwright_python.sync_playwright")
 
-from panels import TESTS, choose, expect_example, expect_rows, panel_of, press, rows_of, serious, shoot
+from panels import (
+    STALLED,
+    TESTS,
+    choose,
+    expect_example,
+    expect_rows,
+    panel_of,
+    press,
+    press_by_keyboard,
+    rows_of,
+    serious,
+    shoot,
+)
 from playwright.sync_api import expect
 
 CORPUS = Path(__file__).parents[1] / "corpora" / "html-js.jsonl"
@@ -42,7 +54,7 @@ def test_choose_fill_fetch_read_and_copy(open_notebook, page):
     panel.get_by_label("amount").fill("12345.5")
     press(panel, "Fetch")
     expect_rows(panel, 3)
-    shown = {row[0]: row[1] for row in rows_of(panel)}
+    shown = {row[0]: row[2] for row in rows_of(panel)}
     press(panel, "Copy Python code")
     expect(panel.get_by_text("Copied.")).to_be_visible()
     code = page.evaluate("() => navigator.clipboard.readText()")
@@ -83,7 +95,7 @@ def test_int64_is_shown_digit_for_digit_and_a_wrong_key_is_told(open_notebook, p
     panel.get_by_label("x", exact=True).fill("Infinity")
     press(panel, "Fetch")
     expect_rows(panel, 2)
-    values = [row[1] for row in rows_of(panel)]
+    values = [row[2] for row in rows_of(panel)]
     panel.get_by_label("n", exact=True).fill("12.5")
     press_slowly(page, panel, "Fetch")
     alert = panel.get_by_role("alert").filter(has_text="InputError")
@@ -125,21 +137,7 @@ def test_unknown_service_and_wrong_api_key_are_told(open_notebook, page):
 def test_cancel_of_a_batch_against_a_stalled_server_answers_within_a_second(open_notebook, page):
     """While a server says nothing, cells still run, and Cancel ends the batch at once."""
     notebook = open_notebook(
-        f"import sys; sys.path.insert(0, {TESTS!r})\n"
-        "import threading\nimport tecton_nb as tnb\nimport pandas as pd\n"
-        "from canned import CannedServer, Reply, typed, vector\n"
-        "FEATURES, hold = [typed('v.k', 'string')], threading.Event()\n"
-        "def plan(asked):\n"
-        "    if asked.operation == 'metadata':\n"
-        "        return Reply({'inputJoinKeys': [typed('k', 'string')], 'featureValues': FEATURES})\n"
-        "    if asked.operation == 'metrics':\n"
-        "        return Reply({'message': 'no'}, 403)\n"
-        "    if asked.join_keys.get('k', 'z') >= 'k05':\n"
-        "        hold.wait(60)\n"
-        "    return Reply(vector([asked.join_keys.get('k')], *FEATURES))\n"
-        "server = CannedServer(plan)\n"
-        "client = tnb.TectonClient(server.url, 'k', 'prod', deadline_seconds=60, feature_service_names=['s'])\n"
-        "rows = pd.DataFrame({'k': [f'k{i:02d}' for i in range(40)]})",
+        STALLED,
         SHOW,
     )
     assert notebook.run_all()
@@ -176,12 +174,12 @@ def test_keyboard_alone_is_enough(open_notebook, page):
     panel.get_by_label("Feature service", exact=True).focus()
     page.keyboard.type("ctr_prediction_service")
     page.keyboard.press("Enter")
-    expect_example(panel, "ctr_prediction_service")
+    expect(panel.get_by_label("ad_id")).to_have_value("5417", timeout=15_000)
     page.keyboard.press("Tab")
     page.keyboard.press("Tab")
     expect(panel.get_by_label("ad_id")).to_be_focused()
     page.keyboard.press("Control+A")
-    page.keyboard.type("5417")
+    page.keyboard.type("3906")
     page.keyboard.press("Enter")
     expect_rows(panel, 3)
     press_by_keyboard(page, panel, "Options")
@@ -193,7 +191,9 @@ def test_keyboard_alone_is_enough(open_notebook, page):
     page.keyboard.type("bbdd")
     press_by_keyboard(page, panel, "curl")
 
-    expect(panel.get_by_role("region", name="curl code")).to_contain_text('"coerceNullCountsToZero": true')
+    code = panel.get_by_role("region", name="curl code")
+    expect(code).to_contain_text('"coerceNullCountsToZero": true')
+    expect(code).to_contain_text('"ad_id": "3906"')
     assert page.evaluate(count) == cells
     assert page.problems == []
 
@@ -204,12 +204,6 @@ def press_slowly(page, panel, name):
     page.mouse.down()
     page.evaluate(KERNEL_ANSWERS)
     page.mouse.up()
-
-
-def press_by_keyboard(page, panel, name):
-    """Press a button with the space bar."""
-    panel.get_by_role("button", name=name, exact=True).focus()
-    page.keyboard.press("Space")
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
@@ -267,6 +261,8 @@ def test_hostile_text_is_inert_on_every_surface(open_notebook, page):
         "print(shown, type(failing.error).__name__, len(explorer.details))",
         "tnb.widgets.JoinKeyForm(client.feature_service(TEXTS[2]).metadata)",
         "class Found:\n"
+        "    verdict = tnb.compare_features(pd.DataFrame({'a': [1]}), pd.DataFrame({'a': [2]})).verdict\n"
+        "    left_only = right_only = lambda self: []\n"
         "    def summary(self): return pd.DataFrame({'feature': TEXTS, 'mismatches': 1})\n"
         "    def mismatches(self): return pd.DataFrame({'feature': TEXTS, 'left': TEXTS, 'right': TEXTS})\n"
         "compared = tnb.widgets.ComparePanel(1, 2, compare=lambda a, b: Found()); compared.wait(10)\ncompared",
@@ -282,7 +278,7 @@ def test_hostile_text_is_inert_on_every_surface(open_notebook, page):
 
     assert page.evaluate("() => typeof window.__CANARY__") == "undefined"
     assert page.locator(".tnb-panel :is(script, svg, math, iframe, object, form, img[src=x])").evaluate_all(OUTER) == []
-    assert [plain(row[1]) for row in shown] == [plain(text) for text in texts]
+    assert [plain(row[2]) for row in shown] == [plain(text) for text in texts]
     assert page.problems == []
 
 

@@ -46,6 +46,6 @@ def test_panels_are_readable_before_they_run_and_live_after(open_notebook, page)
     panel = notebook.panel.locator(".tnb-panel").first
     panel.get_by_role("button", name="Next example", exact=True).click(timeout=15_000)
     panel.get_by_role("button", name="Fetch", exact=True).click()
-    expect(panel.get_by_text("complete up to")).to_be_visible(timeout=15_000)
+    expect(panel.get_by_role("columnheader", name="effective time")).to_be_visible(timeout=15_000)
     shoot(page, "06_after")
     assert page.problems == []

@@ -77,7 +77,7 @@ def test_ages_count_to_the_server_s_own_clock(answer):
     assert response.answered_at == datetime(2024, 5, 1, 12, tzinfo=UTC)
     rows = rows_of(str(response))
     assert ["answered", "2024-05-01 12:00:00 UTC"] in rows
-    assert ["v.a", "float64", "1.5", "✓ PRESENT", "2024-04-28 06:00:00 UTC", "3 days ago"] in rows
+    assert ["v.a", "float64", "1.5", "✓ PRESENT", "3 days ago", "2024-04-28 06:00:00 UTC"] in rows
 
 
 def test_answer_made_by_hand_shows_times_without_ages():

@@ -156,3 +156,16 @@ def test_form_tells_its_observers_once_per_change():
     control(form).value = "5"
 
     assert seen == [{"k": "5"}]
+
+
+def test_static_form_tells_null_from_what_cannot_be_read():
+    """The plain table in place of a form says null where null is sent, and names what is not a value yet."""
+    form = JoinKeyForm(GetFeatureServiceMetadataResponse([typed("n", "int64"), typed("s", "string")], None, []))
+    form.fill({"s": None})
+
+    assert [row[-1] for row in table_of(form)] == ["✗ no value", "∅ null"]
+
+
+def table_of(form):
+    """Return the cells of the form's plain table, row by row."""
+    return [[cell.text for cell in row] for row in form._card().sections[0].cells()]
