@@ -21,12 +21,15 @@ class Proof:
     def __init__(self, lane: Lane) -> None:
         self._lane = lane
         self._doubtful_until = self._settled_until = float("-inf")
+        self._longest_seconds = 0.0
         self._is_settling = False
 
     def came(self, answer: HttpAnswer, now: float) -> None:
         """Note an answer."""
         if answer.doubtful_seconds:
-            self._doubtful_until = max(self._doubtful_until, now + answer.doubtful_seconds)
+            # A wrong answer came too soon: how long the right one takes is told by the others.
+            self._longest_seconds = max(self._longest_seconds, answer.doubtful_seconds)
+            self._doubtful_until = now + self._longest_seconds
 
     def wait(self, now: float, settled: Callable[[], None]) -> float | None:
         """Return the seconds until it can be known, 0 when it is.

@@ -203,9 +203,12 @@ class Loop:
         if self._swallowed >= _SWALLOWED_LIMIT and not self._running:
             self._drop_connections()
         while self._waiting and len(self._running) < self.max_in_flight:
-            exchange = self._waiting.popleft()
-            if not exchange.is_over:
-                self._start(exchange, self._next(exchange))
+            exchange = self._waiting[0]
+            # It waits until its handle is there: if that went wrong, nobody would be told.
+            transfer = None if exchange.is_over else self._next(exchange)
+            self._waiting.popleft()
+            if transfer is not None:
+                self._start(exchange, transfer)
 
     def _next(self, exchange: Exchange) -> Transfer:
         """Return the handle for a request, the one that has rested longest if it has rested enough.
@@ -241,9 +244,14 @@ class Loop:
         for tell in doubted:
             tell()
 
+    def _tell_forsaken(self, transfer: Transfer) -> None:
+        # Nearly always the connection has merely ended, which is no reason to distrust the server.
+        while transfer.forsaken:
+            transfer.forsaken.pop()()
+
     def _close_what_is_proven(self, now: float) -> None:
         while self._idle and (self._idle[0].is_proven(now) or len(self._idle) > 2 * self.max_in_flight):
-            self._close(self._idle[0])
+            self._heed(self._idle[0])
 
     def _close(self, transfer: Transfer) -> None:
         self._idle.remove(transfer)
@@ -297,6 +305,7 @@ class Loop:
             transfer.answered(exchange.doubted, exchange.deadline_seconds)
         except TectonError as error:
             outcome = error
+        self._tell_forsaken(transfer)
         exchange.end(outcome)
         self._doubt(transfer.doubted_at_once())
         if transfer.is_new_connection and time.monotonic() < self._distrusts_until:
@@ -312,6 +321,7 @@ class Loop:
             self._waiting.appendleft(exchange)
             self._close(transfer)
         else:
+            self._tell_forsaken(transfer)
             exchange.end(transfer.error(code, message))
 
     def _release(self, curl: pycurl.Curl) -> tuple[Exchange, Transfer]:
@@ -328,9 +338,10 @@ class Loop:
         exchange.end(closed())
 
     def _shut(self) -> None:
-        for curl in list(self._running):
-            exchange, _ = self._release(curl)
-            self._waiting.append(exchange)
+        self._waiting.extend(exchange for exchange, _ in self._running.values())
+        for curl, (_, transfer) in self._running.items():
+            self._multi.remove_handle(curl)
+            self._idle.append(transfer)
         self.is_over = True
         self._fail_waiting()
         self._settle()

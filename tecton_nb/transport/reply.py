@@ -189,17 +189,18 @@ def _parse_head(lines: list[bytes], max_body_bytes: int) -> Head:
     packed_as = packing(framing["content-encoding"]) if framing["content-encoding"] else None
     if status >= 200:
         _check_length(set(framing["content-length"]), max_body_bytes)
-    keeps_connection = lines[0].startswith(b"HTTP/1.1") and _is_bounded(framing)
+    keeps_connection = _keeps_connection(framing, is_old=lines[0].startswith(b"HTTP/1.0"))
     if not framing["content-encoding"]:
         return Head(status, reason, headers, None, keeps_connection)
     plain = tuple(header for header in headers if header[0].lower() not in {"content-encoding", "content-length"})
     return Head(status, reason, plain, packed_as, keeps_connection)
 
 
-def _is_bounded(framing: dict[str, list[str]]) -> bool:
-    """Return whether the answer says where it ends, and does not end the connection."""
+def _keeps_connection(framing: dict[str, list[str]], *, is_old: bool) -> bool:
+    """Return whether the answer says where it ends, and that another one may follow."""
     has_end = framing["content-length"] or framing["transfer-encoding"]
-    return bool(has_end) and "close" not in ",".join(framing["connection"]).lower()
+    said = ",".join(framing["connection"]).lower()
+    return bool(has_end) and ("keep-alive" in said if is_old else "close" not in said)
 
 
 def _framing(headers: tuple[tuple[str, str], ...]) -> dict[str, list[str]]:

@@ -35,6 +35,8 @@ _TLS_DATA: Final = 23
 # What some proxies say before they end a connection that nobody uses.
 _UNUSED: Final = (b"HTTP/1.1 408", b"HTTP/1.0 408")
 _CA_VARIABLES: Final = ("SSL_CERT_FILE", "CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE")
+# pycurl has no name for it.
+_SUPPRESS_CONNECT_HEADERS: Final = 265
 _OPTIONS: Final = (
     (pycurl.NOSIGNAL, 1),
     (pycurl.FOLLOWLOCATION, 0),
@@ -46,6 +48,8 @@ _OPTIONS: Final = (
     (pycurl.HTTP_VERSION, pycurl.CURL_HTTP_VERSION_1_1),
     (pycurl.SSLVERSION, pycurl.SSLVERSION_TLSv1_2),
     (pycurl.USERAGENT, "tecton_nb"),
+    # Else the proxy's answer to CONNECT is taken for the server's where that has no head.
+    (_SUPPRESS_CONNECT_HEADERS, 1),
 )
 
 
@@ -82,7 +86,7 @@ class Transfer:
         "_total_seconds",
         "_url",
         "curl",
-        "is_new_connection",
+        "forsaken",
         "is_new_connection",
         "rests_since",
         "socket",
@@ -103,6 +107,8 @@ class Transfer:
         self._listeners: deque[Callable[[], None]] = deque(maxlen=_MOST_SHIFTED)
         # Of the kept connection while the handle is idle, -1 where there is none.
         self.socket = -1
+        # Who may have got a wrong answer on a connection that was left without looking at it.
+        self.forsaken: list[Callable[[], None]] = []
         self.curl = pycurl.Curl()
         # A connection of its own, so that whoever uses the handles decides how long each connection rests.
         self._connections = pycurl.CurlShare()
@@ -175,13 +181,15 @@ class Transfer:
         get = self.curl.getinfo
         self.rests_since = self._doubtful_until = now
         self._total_seconds, self.is_new_connection = get(pycurl.TOTAL_TIME), get(pycurl.NUM_CONNECTS) > 0
+        if self.is_new_connection:
+            # A kept one was silent a moment ago, and libcurl left it for another: it ended just then, or spoke.
+            self.forsaken = [*self._listeners] if self.socket >= 0 else []
+            self._listeners.clear()
         self.socket = get(pycurl.ACTIVESOCKET)
         self._peek.follow(self.socket)
 
     def answered(self, listener: Callable[[], None] | None, deadline_seconds: float) -> None:
         """Note who got the answer, and how long it may take until the right one comes if that was another one's."""
-        if self.is_new_connection:
-            self._listeners.clear()
         if listener is not None:
             self._listeners.append(listener)
         self._doubtful_until += deadline_seconds
@@ -219,9 +227,9 @@ class Transfer:
 
     @property
     def _is_cut(self) -> bool:
-        # libcurl closes a connection with bytes behind the answer.
+        # libcurl closes a connection with bytes behind the answer, and one whose request was refused half sent.
         head = self._reply.head
-        return self.socket < 0 and head is not None and head.keeps_connection
+        return self.socket < 0 and head is not None and head.keeps_connection and head.status < 400
 
     def _doubtful_seconds(self, timing: Timing) -> float:
         if timing.is_new_connection or (self.socket < 0 and not self._is_cut):
@@ -229,12 +237,20 @@ class Transfer:
         return _DOUBTFUL_SECONDS if self._is_cut else min(timing.total_seconds, _DOUBTFUL_SECONDS)
 
     def _has_answer(self) -> bool:
+        if self.socket < 0:
+            return False
         # The engine's thread closes it next: nobody misses what is read here.
-        with socket.socket(fileno=os.dup(self.socket)) as twin:
-            try:
-                came = twin.recv(_LEAST_ANSWER_BYTES, socket.MSG_DONTWAIT)
-            except OSError:
-                return False
+        try:
+            here = socket.socket(fileno=self.socket)
+        except OSError:
+            return False
+        try:
+            here.setblocking(False)
+            came = here.recv(_LEAST_ANSWER_BYTES)
+        except OSError:
+            return False
+        finally:
+            here.detach()
         if self._url.startswith("https:"):
             return len(came) == _LEAST_ANSWER_BYTES and came[0] == _TLS_DATA
         return bool(came) and not came.startswith(_UNUSED)
