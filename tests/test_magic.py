@@ -62,3 +62,29 @@ def test_tab_offers_services_and_keys_without_asking(shell, client, monkeypatch)
     assert offered(shell, 'fraud.get_features({"user_id": 1, "') == ["amount", "user_id"]
     assert SERVICE in offered(shell, "%tecton fr")
     assert offered(shell, f"%tecton {SERVICE} am") == ["amount="]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "{1 + 1}",
+        "$HOME",
+        'a"); b = ("',
+        "a'",
+        "a\nimport os",
+        "a b",
+        "a\\",
+        "\x1b[31ma",
+        "a\u202eb",
+        "`a`",
+        "a;b",
+        "%a",
+        "!a",
+    ],
+)
+@pytest.mark.parametrize("text", ['client.feature_service("', "%tecton "])
+def test_tab_offers_no_name_that_means_more_than_itself(shell, client, monkeypatch, name, text):
+    """A name that would end the quotation, begin a line, or be evaluated by IPython is never filled in by Tab."""
+    monkeypatch.setattr(type(client), "known_service_names", lambda _: [name, "team/fraud.v2:1-a_é"])
+
+    assert offered(shell, text) == ["team/fraud.v2:1-a_é"]
