@@ -7,6 +7,7 @@ import pytest
 pytest.importorskip("playwright.sync_api")
 pytest.importorskip("axe_playwright_python.sync_playwright")
 
+from labs import TOKEN
 from panels import choose, expect_example, expect_rows, panel_of, press, rows_of, serious, shoot
 from playwright.sync_api import expect
 
@@ -15,7 +16,7 @@ from playwright.sync_api import expect
 def test_panel_works_in_voila(app, page, width, theme):
     """Wide or narrow: fill in, read a mistake, fetch, copy; axe finds nothing on the page, and nobody else is asked."""
     page.set_viewport_size({"width": width, "height": 1000})
-    page.goto(f"{app}/?theme={theme}", timeout=60_000)
+    page.goto(f"{app}/?theme={theme}&token={TOKEN}", timeout=60_000)
     panel = panel_of(page)
 
     choose(panel, SERVICE)
@@ -40,6 +41,14 @@ def test_panel_works_in_voila(app, page, width, theme):
     assert serious(page, None) == []
     assert page.evaluate(SIDEWAYS) == 0
     assert page.problems == []
+
+
+def test_page_without_its_token_is_not_shown(app, page):
+    """Whoever has the port and not the token gets a page that asks for it: no kernel, no panel."""
+    page.goto(app, timeout=60_000)
+
+    assert page.url.startswith(f"{app}/login")
+    assert page.locator(".tnb-panel").count() == 0
 
 
 SERVICE = "fraud_detection_feature_service"
