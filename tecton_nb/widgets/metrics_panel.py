@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import threading
 from collections.abc import Hashable, Mapping
 from io import BytesIO
 from typing import Any, Protocol
@@ -59,7 +60,7 @@ class MetricsPanel(Panel):
 
     def __init__(self, history: History) -> None:
         self._history = history
-        self._latest = Latest()
+        self._latest = Latest(threading.RLock())
         names = tuple(dict.fromkeys(str(name) for name in history.families()["metric"]))
         self._metric = ipywidgets.Combobox(
             description="Metric", options=names, value=names[0] if names else "", continuous_update=False
