@@ -23,6 +23,8 @@ from .pieces import Panel, error_html, place, table_html, words_html
 
 _WINDOWS = {"last hour": "1h", "last 6 hours": "6h", "last day": "1D", "last week": "7D", "everything": None}
 _NO_LABELS = ("timestamp", "metric", "value", "kind", "stage", "labels")
+# What `History.frame` calls its own arguments.
+_ARGUMENTS = frozenset({"self", "metric", "since", "until"})
 _LINES = 10
 _NAME_LIMIT = 60
 _NEWEST = 5
@@ -143,6 +145,8 @@ def labels_from(text: str) -> dict[str, str]:
     for name, equals, _ in pairs:
         if not equals or not name:
             raise InputError(f"Cannot read {quoted(name)} as a label. Write name=value, separated by spaces.")
+        if name in _ARGUMENTS:
+            raise InputError(f"Cannot filter by the label {quoted(name)} here. Choose the rows from `frame` instead.")
     return {name: value for name, _, value in pairs}
 
 

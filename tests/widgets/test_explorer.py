@@ -524,3 +524,26 @@ def test_service_found_while_a_fetch_is_told_blocks_nothing(explorer):
     assert not cancelled.is_alive()
     explorer.wait(WAIT)
     assert explorer.error is None
+
+
+@pytest.mark.parametrize("name", ["metric", "since", "until", "self"])
+def test_label_with_the_name_of_an_argument_is_refused_in_words(name):
+    """A label whose name means something else to the history is no filter, and the panel says so."""
+    panel = MetricsPanel(Samples())
+    panel.wait(WAIT)
+
+    panel._filter.value = f"{name}=2024"
+    panel.wait(WAIT)
+
+    assert isinstance(panel.error, InputError)
+    assert f"Cannot filter by the label '{name}'" in str(panel.error)
+
+
+def test_rows_in_the_home_folder_of_nobody_are_refused_in_words(explorer):
+    """A path that begins with the home folder of a user there is not is told like any other wrong one."""
+    explorer._batch_box.source = "~no-such-user/rows.csv"
+
+    explorer.fetch_batch().wait(WAIT)
+
+    assert isinstance(explorer.error, InputError)
+    assert "~no-such-user" in str(explorer.error)
