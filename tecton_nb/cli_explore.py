@@ -32,7 +32,8 @@ def open_explorer(folder: Path, profile: str | None, *, is_voila: bool, opens_br
         raise SettingsError(f"The explorer is shown by {package}, which is not installed: {_NEEDS[package]}.")
     if not folder.is_dir():
         raise SettingsError(f"There is no folder {quoted(folder, 200)} for the notebook.")
-    path = folder / NAME
+    # From the root: a folder whose name starts with a dash would be read as an option.
+    path = folder.absolute() / NAME
     if path.exists():
         _check_profile(path, profile)
     else:
@@ -55,7 +56,8 @@ def _check_profile(path: Path, profile: str | None) -> None:
 def command_for(path: Path, *, is_voila: bool) -> list[str]:
     """Return the command that shows a notebook."""
     if is_voila:
-        return [sys.executable, "-m", "voila", str(path), f"--template={_TEMPLATE}"]
+        # Without a token whoever reaches the port has the use of the key: another user, a page that renames its host.
+        return [sys.executable, "-m", "voila", str(path), "--token", f"--template={_TEMPLATE}"]
     is_root = hasattr(os, "geteuid") and os.geteuid() == 0
     return [sys.executable, "-m", "jupyterlab", str(path), *(["--allow-root"] if is_root else [])]
 

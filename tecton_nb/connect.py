@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import tomllib
 from collections.abc import Mapping
@@ -25,6 +26,9 @@ from .wire.requests import Locator
 URL, API_KEY, WORKSPACE = "TECTON_URL", "TECTON_API_KEY", "TECTON_WORKSPACE"
 LOCAL = "local"
 _DEFAULT_PROFILE = "default"
+# What shells and systems agree on as the name of a variable; copied curl commands hold it as it is.
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_HOME = re.compile(r"~[\w.-]*/")
 _PROFILE_KEYS = ("url", "workspace", "api_key_env", "api_key_file", "feature_services")
 
 
@@ -127,7 +131,7 @@ class _Settings:
 
     def _key_command(self) -> str | None:
         if self.key_file is not None:
-            return f"cat {_shell_path(self.key_file)}"
+            return f"cat -- {_shell_path(self.key_file)}"
         if self.key_variable in os.environ:
             return None
         return f"keyring get {KEYRING_SERVICE} {shlex.quote(parse_address(self.url).host)}"
@@ -135,7 +139,8 @@ class _Settings:
 
 def _shell_path(path: str) -> str:
     # A quoted tilde would be no home folder.
-    return f"~/{shlex.quote(path[2:])}" if path.startswith("~/") else shlex.quote(path)
+    home = _HOME.match(path)
+    return f"{home[0]}{shlex.quote(path[home.end() :])}" if home else shlex.quote(path)
 
 
 def _from_environment() -> _Settings | None:
@@ -194,6 +199,12 @@ def _checked(name: str, profile: Any) -> _Settings:
     texts = [profile.get(key) for key in _PROFILE_KEYS[:-1]]
     if not isinstance(services, list) or not all(isinstance(text, str | None) for text in [*texts, *services]):
         raise SettingsError(f"{where}: every entry is text, and feature_services a list of texts.")
+    if not _VARIABLE.fullmatch(profile.get("api_key_env", API_KEY)):
+        # Not quoted: it may be the key itself.
+        raise SettingsError(
+            f"{where}: api_key_env is no name of an environment variable. Name the variable that holds the key, "
+            f"such as {API_KEY}: letters, digits and _."
+        )
     if not profile.get("url"):
         raise SettingsError(f"{where} has no url.")
     return _Settings(

@@ -22,6 +22,9 @@ _NAMES_SERVICE = re.compile(r"\.feature_service\(\s*[\"']([^\"']*)$")
 _NAMES_KEY = re.compile(
     r"(\w+)\.(?:get_features|get_features_batch|details|query_features)\(\s*\{(?:[^}]*,)?\s*[\"']([^\"']*)$"
 )
+# Any other name could mean more than itself where it is filled in: close a quotation, begin a line, or be run by
+# IPython, which evaluates {...} and $... on the line of a magic.
+_INERT = re.compile(r"[\w.:/@+-]+=?")
 _NAMES_MAGIC = re.compile(r"^\s*%tecton\s+(?:(\S+)\s+(?:.*\s)?)?(\S*)$")
 
 
@@ -125,7 +128,7 @@ class _Named:
 
 
 def _starting(prefix: str, names: Iterable[str]) -> list[str]:
-    return [name for name in names if name.startswith(prefix)]
+    return [name for name in names if name.startswith(prefix) and _INERT.fullmatch(name)]
 
 
 def _keys(service: FeatureService) -> list[str]:

@@ -112,3 +112,19 @@ def test_what_is_not_installed_or_not_there_is_told(tmp_path, started, monkeypat
         open_explorer(tmp_path, None, is_voila=True, opens_browser=False)
 
     assert started == []
+
+
+def test_page_of_voila_asks_for_a_token():
+    """The page alone has the use of the key too: it is for whoever was given its address, as JupyterLab's is."""
+    assert "--token" in command_for(Path("explorer.ipynb"), is_voila=True)
+
+
+@pytest.mark.parametrize("is_voila", [False, True])
+def test_folder_with_a_dash_is_no_option(tmp_path, started, monkeypatch, is_voila):
+    """A folder whose name looks like an option is opened as the folder it is."""
+    monkeypatch.chdir(tmp_path)
+    Path("--ip=0.0.0.0").mkdir()
+
+    open_explorer(Path("--ip=0.0.0.0"), None, is_voila=is_voila, opens_browser=False)
+
+    assert started[0][3] == str(tmp_path / "--ip=0.0.0.0" / "explorer.ipynb")

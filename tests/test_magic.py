@@ -85,3 +85,29 @@ def test_extension_that_is_loaded_again_offers_each_name_once(shell, client):
     matchers = [m for m in shell.Completer.custom_matchers if "tecton_nb" in str(getattr(m, "matcher_identifier", ""))]
 
     assert len(matchers) == 1
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "{1 + 1}",
+        "$HOME",
+        'a"); b = ("',
+        "a'",
+        "a\nimport os",
+        "a b",
+        "a\\",
+        "\x1b[31ma",
+        "a\u202eb",
+        "`a`",
+        "a;b",
+        "%a",
+        "!a",
+    ],
+)
+@pytest.mark.parametrize("text", ['client.feature_service("', "%tecton "])
+def test_tab_offers_no_name_that_means_more_than_itself(shell, client, monkeypatch, name, text):
+    """A name that would end the quotation, begin a line, or be evaluated by IPython is never filled in by Tab."""
+    monkeypatch.setattr(type(client), "known_service_names", lambda _: [name, "team/fraud.v2:1-a_é"])
+
+    assert offered(shell, text) == ["team/fraud.v2:1-a_é"]

@@ -9,8 +9,10 @@ from typing import Final
 
 import httpx
 
+from ..exceptions import shown
 from .engine import Engine
 from .messages import HttpAnswer, HttpRequest
+from .scrub import scrubbed
 from .secret import Secret, authorization
 
 DEFAULT_DEADLINE_SECONDS: Final = 5.0
@@ -72,11 +74,10 @@ class EngineTransport(httpx.BaseTransport):
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """Return the answer; an interrupt ends the transfer and goes on at once."""
         deadline, connect = _limits(request, self._deadline_seconds)
-        future = self._engine.submit(
-            _to_engine(request, request.read()), deadline_seconds=deadline, connect_seconds=connect
-        )
+        sent = _to_engine(request, request.read())
+        future = self._engine.submit(sent, deadline_seconds=deadline, connect_seconds=connect)
         try:
-            return _from_engine(future.result())
+            return _from_engine(future.result(), sent.key)
         finally:
             # Has no effect on a future that is done.
             future.cancel()
@@ -96,9 +97,9 @@ class AsyncEngineTransport(httpx.AsyncBaseTransport):
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Return the answer; cancelling the task ends the transfer."""
         deadline, connect = _limits(request, self._deadline_seconds)
-        body = await request.aread()
-        future = self._engine.submit(_to_engine(request, body), deadline_seconds=deadline, connect_seconds=connect)
-        return _from_engine(await asyncio.wrap_future(future))
+        sent = _to_engine(request, await request.aread())
+        future = self._engine.submit(sent, deadline_seconds=deadline, connect_seconds=connect)
+        return _from_engine(await asyncio.wrap_future(future), sent.key)
 
 
 def _limits(request: httpx.Request, deadline_seconds: float) -> tuple[float, float]:
@@ -124,13 +125,15 @@ def _to_engine(request: httpx.Request, body: bytes) -> HttpRequest:
     return HttpRequest(request.method, str(request.url), headers, body or None, key)
 
 
-def _from_engine(answer: HttpAnswer) -> httpx.Response:
+def _from_engine(answer: HttpAnswer, key: Secret | None) -> httpx.Response:
+    # httpx writes it into its log, whatever a server or proxy says there.
+    reason = shown(scrubbed(answer.reason, key))
     return httpx.Response(
         answer.status,
         headers=[(name.encode("ascii"), value.encode("latin-1")) for name, value in answer.headers],
         stream=httpx.ByteStream(answer.body),
         extensions={
-            "reason_phrase": answer.reason.encode("latin-1"),
+            "reason_phrase": reason.encode("latin-1", "replace"),
             "http_version": b"HTTP/1.1",
             TIMING_EXTENSION: answer.timing,
         },

@@ -13,10 +13,16 @@ class Latest:
     """Runs work on threads of its own; what a later start or a drop has overtaken is never delivered.
 
     A kernel that waits in a callback can neither cancel nor run the next cell.
+
+    Parameters
+    ----------
+    lock
+        Held while something is delivered. Whatever tells one another of deliveries shares one: with two, each could
+        wait for the other for ever.
     """
 
-    def __init__(self) -> None:
-        self._lock = threading.RLock()
+    def __init__(self, lock: threading.RLock) -> None:
+        self._lock = lock
         self._idle = threading.Condition(self._lock)
         self._serial = 0
         self._running = 0

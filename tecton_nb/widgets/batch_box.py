@@ -93,7 +93,12 @@ def rows_from(source: str, entries: tuple[Entry, ...]) -> pd.DataFrame:
         return frames[source]
     if not source:
         raise InputError("Name the rows of the batch: a DataFrame of this notebook, or a .csv or .parquet file.")
-    path = Path(source).expanduser()
+    try:
+        path = Path(source).expanduser()
+    except RuntimeError:
+        raise InputError(
+            f"Cannot find the home folder that {quoted(source)} begins with. Write the whole path."
+        ) from None
     if path.suffix or path.exists():
         return read_rows(path, entries)
     hint = did_you_mean(source, frames)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from typing import Any, Protocol
 
@@ -60,7 +61,7 @@ class ComparePanel(Panel):
     error = traitlets.Instance(Exception, allow_none=True)
 
     def __init__(self, left: Any, right: Any, *, compare: Callable[[Any, Any], Differences] = compare_features) -> None:
-        self._latest = Latest()
+        self._latest = Latest(threading.RLock())
         self._mismatches = pd.DataFrame()
         self._feature = ipywidgets.Dropdown(description="Feature", options=[_ALL])
         self._said, self._refused = place("status"), place("alert")

@@ -28,7 +28,7 @@ from .fetching import fetch_all_behind, fetch_row
 from .fields import JoinKeyForm, first_row
 from .options import OptionSwitches
 from .picker import ServicePicker
-from .pieces import Panel, button_for, error_html, place, switch_for, words_html
+from .pieces import Panel, button_for, error_html, forget, place, switch_for, words_html
 from .result_view import ResultView, fetched_words
 from .selection import Selection
 
@@ -94,7 +94,6 @@ class FeatureServiceExplorer(Panel):
 
     def __init__(self, client: TectonClient) -> None:
         self._client = client
-        self._latest, self._examples = Latest(), Latest()
         self._job: BatchJob | None = None
         self._serial = 0
         # What the next fetch of the same service is compared with.
@@ -106,6 +105,7 @@ class FeatureServiceExplorer(Panel):
         self._is_applying = False
         self.snippets = Snippets()
         self.picker = ServicePicker(client)
+        self._latest, self._examples = Latest(self.picker._lock), Latest(self.picker._lock)
         self._options, self._batch_box = OptionSwitches(), BatchBox()
         self._results, self._code_view = ResultView(), CodeView()
         self._said, self._refused = place("status"), place("alert")
@@ -161,9 +161,7 @@ class FeatureServiceExplorer(Panel):
         """Begin to fetch the features of many rows: those given, or those that the field names."""
         service, form = self._ready()
         source, selection, entries = self._batch_box.source, self.selection, form.entries
-        serial = self._begin("Fetching the batch …")
-
-        earlier = self._earlier
+        serial, earlier = self._begin("Fetching the batch …"), self._earlier
 
         def work() -> tuple[Fetch, Changes]:
             # Reading a file and checking many rows takes its time.
@@ -241,7 +239,7 @@ class FeatureServiceExplorer(Panel):
         self._rows, self._place, self._form = None, 0, None
         self._clear()
         if service is not None:
-            self._form = JoinKeyForm(service.metadata)
+            self._form = JoinKeyForm(service.metadata, self.picker._lock)
             wished, self._wished = self._wished, None
             if wished is not None:
                 self._form.fill(wished)
@@ -252,7 +250,9 @@ class FeatureServiceExplorer(Panel):
                 lambda rows: self._examples_found(rows, is_filled=wished is None),
                 lambda _: None,
             )
-        self._keys.children = () if self._form is None else (self._form,)
+        left, self._keys.children = self._keys.children, () if self._form is None else (self._form,)
+        for form in left:
+            forget(form)
         self._changed(None)
 
     def _examples_found(self, rows: pd.DataFrame, *, is_filled: bool) -> None:

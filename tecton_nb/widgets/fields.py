@@ -110,6 +110,8 @@ class JoinKeyForm(Panel):
     ----------
     metadata
         What the service takes, such as ``service.metadata``.
+    lock
+        Held while something is entered, by a person or by a thread; its own, or that of the panel it is a part of.
 
     Attributes
     ----------
@@ -126,10 +128,10 @@ class JoinKeyForm(Panel):
     error = traitlets.Unicode("")
     edits = traitlets.Int(0)
 
-    def __init__(self, metadata: GetFeatureServiceMetadataResponse) -> None:
+    def __init__(self, metadata: GetFeatureServiceMetadataResponse, lock: threading.RLock | None = None) -> None:
         self.entries = entries_of(metadata)
         # Examples are filled in by a thread of their own, while the user may type.
-        self._lock = threading.RLock()
+        self._lock = lock or threading.RLock()
         self._fields = {entry.name: Field(entry, self._lock) for entry in self.entries}
         self._is_filling = False
         for field in self._fields.values():

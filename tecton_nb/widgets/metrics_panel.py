@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import threading
 from io import BytesIO
 from typing import Any, Protocol
 
@@ -19,6 +20,8 @@ from .pieces import Panel, error_html, place, table_html, words_html
 
 _WINDOWS = {"last hour": "1h", "last 6 hours": "6h", "last day": "1D", "last week": "7D", "everything": None}
 _SERVICE = "feature_service_name"
+# What `History.frame` calls its own arguments.
+_ARGUMENTS = frozenset({"self", "metric", "since", "until"})
 _NEWEST = 5
 # Twice the size it is shown at, so that it is sharp on the screens of today.
 _DPI = 200
@@ -55,7 +58,7 @@ class MetricsPanel(Panel):
 
     def __init__(self, history: History) -> None:
         self._history = history
-        self._latest = Latest()
+        self._latest = Latest(threading.RLock())
         names = tuple(dict.fromkeys(str(name) for name in history.families()["metric"]))
         self._metric = ipywidgets.Combobox(
             description="Metric", options=names, value=names[0] if names else "", continuous_update=False
@@ -140,6 +143,8 @@ def labels_from(text: str) -> dict[str, str]:
     for name, equals, _ in pairs:
         if not equals or not name:
             raise InputError(f"Cannot read {quoted(name)} as a label. Write name=value, separated by spaces.")
+        if name in _ARGUMENTS:
+            raise InputError(f"Cannot filter by the label {quoted(name)} here. Choose the rows from `frame` instead.")
     return {name: value for name, _, value in pairs}
 
 

@@ -27,6 +27,7 @@ _REQUEST = {
     "coerce_null_counts_to_zero": "Null counts are 0",
 }
 _BUDGET = "latency_budget_ms"
+_MOST_DIGITS = 20
 # A list cannot hold None as a value of its own: it would look like nothing chosen.
 _CHOICES = {"the server's own": None, "yes": True, "no": False}
 
@@ -107,7 +108,9 @@ class OptionSwitches(ipywidgets.VBox):
 
     def _budget_given(self) -> dict[str, Any]:
         text = self._budget.value.strip()
-        return {_BUDGET: int(text) if text.isdecimal() else text} if text else {}
+        # More digits than Python reads as a number are no budget either.
+        is_number = text.isdecimal() and len(text) <= _MOST_DIGITS
+        return {_BUDGET: int(text) if is_number else text} if text else {}
 
 
 def _request_switch(name: str, words: str) -> Any:

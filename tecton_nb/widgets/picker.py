@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 
 import ipywidgets
@@ -40,7 +41,8 @@ class ServicePicker(Panel):
 
     def __init__(self, client: TectonClient) -> None:
         self._client = client
-        self._listing, self._finding = Latest(), Latest()
+        self._lock = threading.RLock()
+        self._listing, self._finding = Latest(self._lock), Latest(self._lock)
         self._is_choosing = False
         self._name = ipywidgets.Combobox(
             description="Feature service", placeholder="choose, or type a name", continuous_update=False

@@ -58,6 +58,16 @@ def place(kind: str = "") -> ipywidgets.HTML:
     return found
 
 
+def forget(widget: Any) -> None:
+    """Close a widget that is shown no more, and all it holds: until then ipywidgets and the browser keep them."""
+    for child in getattr(widget, "children", ()):
+        forget(child)
+    for part in (getattr(widget, "style", None), widget.layout):
+        if isinstance(part, ipywidgets.Widget):
+            part.close()
+    widget.close()
+
+
 def button_for(words: str, tooltip: str, press: Callable[[], object]) -> ipywidgets.Button:
     """Return a button that calls a function."""
     button = ipywidgets.Button(description=words, tooltip=tooltip)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from labs import CHROMIUM, SWITCHES, Lab, Notebook, lab_command
+from labs import CHROMIUM, SWITCHES, TOKEN, Lab, Notebook, lab_command
 from loopback import free_port, serving, write_notebook
 
 MISSING = [name for name in ("playwright", "jupyterlab", "voila", "axe_playwright_python") if find_spec(name) is None]
@@ -60,7 +60,7 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     command = next(line for line in MAKEFILE.read_text().splitlines() if "explore --voila" in line)
     argv = command.replace("$(BIN)/tecton-nb", f"{sys.executable} -m tecton_nb").split()
     url = f"http://127.0.0.1:{port}"
-    settings = {"Voila": {"port": port, "ip": "127.0.0.1", "port_retries": 0}}
+    settings = {"Voila": {"port": port, "ip": "127.0.0.1", "port_retries": 0, "token": TOKEN}}
     with serving(argv, home, f"{url}/voila/static/favicon.ico", voila=settings):
         yield url
 

@@ -10,6 +10,7 @@ import pytest
 pytest.importorskip("playwright.sync_api")
 pytest.importorskip("axe_playwright_python.sync_playwright")
 
+from labs import TOKEN
 from loopback import free_port, serving, write_notebook
 from panels import (
     STALLED,
@@ -30,7 +31,7 @@ from playwright.sync_api import expect
 def test_panel_works_in_voila(app, page, width, theme):
     """Wide or narrow: fill in, read a mistake, fetch, copy; axe finds nothing on the page, and nobody else is asked."""
     page.set_viewport_size({"width": width, "height": 1000})
-    page.goto(f"{app}/?theme={theme}", timeout=60_000)
+    page.goto(f"{app}/?theme={theme}&token={TOKEN}", timeout=60_000)
     panel = panel_of(page)
 
     choose(panel, SERVICE)
@@ -67,7 +68,7 @@ def frame_of(code):
 
 def test_keyboard_alone_is_enough_in_voila(app, page):
     """From the first field to the table, and to the code, with the keyboard only."""
-    page.goto(app, timeout=60_000)
+    page.goto(f"{app}/?token={TOKEN}", timeout=60_000)
     panel = panel_of(page)
 
     panel.get_by_label("Feature service", exact=True).focus()
@@ -92,7 +93,7 @@ def stalled(tmp_path):
     """Address of Voila over an explorer whose server falls silent."""
     write_notebook(tmp_path / "explorer.ipynb", STALLED, "tnb.explore(client)")
     port = free_port()
-    settings = {"Voila": {"port": port, "ip": "127.0.0.1", "port_retries": 0}}
+    settings = {"Voila": {"port": port, "ip": "127.0.0.1", "port_retries": 0, "token": TOKEN}}
     argv = [sys.executable, "-m", "tecton_nb", "explore", "--voila", "--no-browser", "--folder", str(tmp_path)]
     url = f"http://127.0.0.1:{port}"
     with serving(argv, tmp_path, f"{url}/voila/static/favicon.ico", voila=settings):
@@ -101,7 +102,7 @@ def stalled(tmp_path):
 
 def test_stalled_batch_is_cancelled_and_copied_code_gives_the_frame_in_voila(stalled, page, monkeypatch):
     """Cancel, pressed twice, ends a hanging batch within a second and keeps what came; copied code runs elsewhere."""
-    page.goto(stalled, timeout=60_000)
+    page.goto(f"{stalled}/?token={TOKEN}", timeout=60_000)
     panel = panel_of(page)
     choose(panel, "s")
 
@@ -125,6 +126,14 @@ def test_stalled_batch_is_cancelled_and_copied_code_gives_the_frame_in_voila(sta
     assert took < 1
     assert [[row[0], row[2]] for row in rows_of(panel)] == [["v.k", copied.loc[0, "v.k"]]] == [["v.k", "k01"]]
     assert page.problems == []
+
+
+def test_page_without_its_token_is_not_shown(app, page):
+    """Whoever has the port and not the token gets a page that asks for it: no kernel, no panel."""
+    page.goto(app, timeout=60_000)
+
+    assert page.url.startswith(f"{app}/login")
+    assert page.locator(".tnb-panel").count() == 0
 
 
 SERVICE = "fraud_detection_feature_service"

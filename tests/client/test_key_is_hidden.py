@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import pickle
 import pprint
@@ -147,6 +148,27 @@ def test_logs_do_not_hold_the_key(service, caplog):
     for record in caplog.records:
         assert CANARY not in record.getMessage()
         assert CANARY not in repr(vars(record))
+
+
+@pytest.mark.parametrize("is_async", [False, True])
+def test_logs_do_not_hold_what_a_status_line_repeats(canned, caplog, is_async):
+    """httpx logs the words of every status line: a key repeated there is struck, controls are escaped."""
+    caplog.set_level(logging.INFO)
+    server = canned(Reply({"inputJoinKeys": KEYS, "featureValues": ECHO}, reason=f"OK {KEY}\x1b[31m"))
+
+    async def ask():
+        async with tnb.AsyncTectonClient(server.url, KEY, "prod") as client:
+            await client.get_feature_service_metadata(feature_service_name="s")
+
+    if is_async:
+        asyncio.run(ask())
+    else:
+        with tnb.TectonClient(server.url, KEY, "prod") as client:
+            client.get_feature_service_metadata(feature_service_name="s")
+
+    assert "200 OK ****" in caplog.text
+    assert CANARY not in caplog.text
+    assert "\x1b" not in caplog.text
 
 
 ECHOES = {

@@ -49,3 +49,22 @@ def test_answer_shows_nothing_that_a_server_filled(show):
     answer = HttpAnswer(500, "KEY", (("X", "KEY"),), b"KEY", Timing(None, 0, 0, 0, 0, 0, False))
 
     assert "KEY" not in show(answer)
+
+
+@pytest.mark.parametrize(
+    ("version", "headers", "keeps"),
+    [
+        (b"1.1", [b"Content-Length: 3"], True),
+        (b"1.1", [b"Transfer-Encoding: chunked"], True),
+        (b"1.1", [b"Content-Length: 3", b"Connection: Close"], False),
+        (b"1.1", [], False),
+        (b"1.0", [b"Content-Length: 3"], False),
+        (b"1.0", [b"Content-Length: 3", b"Connection: Keep-Alive"], True),
+    ],
+)
+def test_head_says_whether_another_answer_may_follow(version, headers, keeps):
+    """HTTP/1.1 goes on unless it says otherwise, HTTP/1.0 only where it says so; without a length there is no next."""
+    reply = _reply(b"HTTP/%s 200 OK\r\n" % version, *(line + b"\r\n" for line in headers))
+
+    assert reply.read_head()
+    assert reply.head.keeps_connection is keeps

@@ -15,6 +15,7 @@ from canned import KEY, Reply, typed, vector
 
 import tecton_nb as tnb
 from tecton_nb.connect import settings_path
+from tecton_nb.exceptions import SettingsError
 from tecton_nb.widgets.code import Access, snippets
 from tecton_nb.widgets.entries import REQUEST_CONTEXT, Entry
 from tecton_nb.widgets.selection import Selection
@@ -263,3 +264,26 @@ def test_code_of_the_environment_connects_by_the_environment(kept, monkeypatch):
 
     assert "client = tnb.connect()\n" in copied.python
     expect_python_to_run(copied.python, frame)
+
+
+@pytest.mark.parametrize("name", ["X=1; touch ran; Y", "X$(touch ran)", "A\nB", "1A", "", "A-B", f"{KEY}"])
+def test_variable_that_no_shell_takes_is_refused_and_not_repeated(kept, name):
+    """A profile whose variable is no name of one is refused: it would be run as code, and may be the key itself."""
+    kept(f"api_key_env = {json.dumps(name)}")
+
+    with pytest.raises(SettingsError, match="no name of an environment variable") as refused:
+        tnb.connect("default")
+
+    assert not name or name not in str(refused.value)
+
+
+def test_key_file_with_a_dash_is_no_option(kept, tmp_path, monkeypatch):
+    """A key file whose name looks like an option is read by the copied curl command as the file it is."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "-n").write_text(KEY)
+    kept('api_key_file = "-n"')
+
+    copied, frame = copied_from("default")
+
+    expect_python_to_run(copied.python, frame)
+    assert values_by_curl(copied.curl) == ["a"]

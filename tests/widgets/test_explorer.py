@@ -5,6 +5,7 @@ import os
 import threading
 from pathlib import Path
 
+import ipywidgets
 import pandas as pd
 import pytest
 from canned import KEY, Reply, typed, vector
@@ -411,3 +412,66 @@ def test_code_of_an_embedded_server_reads_a_variable_that_ends_with_the_server(d
     assert kept[0] == kept[1]
     assert name not in os.environ
     assert os.environ[borrowed] == demo.api_key
+
+
+def test_budget_of_thousands_of_digits_is_refused_in_words(explorer):
+    """A latency budget longer than Python reads as a number is told like any other wrong one, and nothing is sent."""
+    explorer._options._budget.value = "1" * 5_000
+
+    explorer.fetch()
+
+    assert isinstance(explorer.error, InputError)
+    assert "latency_budget_ms" in str(explorer.error)
+    assert explorer.frame is None
+
+
+def test_forms_of_services_left_behind_are_not_kept(explorer):
+    """However often the service is changed, the browser and a saved notebook hold the widgets of one form."""
+
+    def widgets_after_choosing(*names):
+        for name in names:
+            explorer.picker.choose(name)
+            explorer.wait(WAIT)
+        return len(ipywidgets.Widget.get_manager_state()["state"])
+
+    before = widgets_after_choosing("ctr_prediction_service", SERVICE)
+
+    assert widgets_after_choosing(*["ctr_prediction_service", SERVICE] * 5) == before
+
+
+def test_service_found_while_a_fetch_is_told_blocks_nothing(explorer):
+    """An observer that goes on to another service meets one that was chosen meanwhile: the kernel stays free."""
+    inside, met = threading.Event(), threading.Event()
+    explorer.picker.observe(lambda _: met.set(), "service")
+
+    def go_on(change):
+        if change["new"] is not None:
+            inside.set()
+            # Until the other service is found; told is it only when this observer is done.
+            met.wait(1)
+            explorer.value = {"service": "flight_delay_service"}
+
+    explorer.observe(go_on, "frame")
+    explorer.fetch()
+    assert inside.wait(WAIT)
+    chosen = threading.Thread(target=explorer.picker.choose, args=("ctr_prediction_service",), daemon=True)
+    chosen.start()
+
+    met.wait(WAIT)
+    cancelled = threading.Thread(target=explorer.cancel, daemon=True)
+    cancelled.start()
+    cancelled.join(WAIT)
+
+    assert not cancelled.is_alive()
+    explorer.wait(WAIT)
+    assert explorer.error is None
+
+
+def test_rows_in_the_home_folder_of_nobody_are_refused_in_words(explorer):
+    """A path that begins with the home folder of a user there is not is told like any other wrong one."""
+    explorer._batch_box.source = "~no-such-user/rows.csv"
+
+    explorer.fetch_batch().wait(WAIT)
+
+    assert isinstance(explorer.error, InputError)
+    assert "~no-such-user" in str(explorer.error)

@@ -3,6 +3,7 @@
 import pandas as pd
 import pytest
 
+from tecton_nb.exceptions import InputError
 from tecton_nb.widgets import MetricsPanel
 from tecton_nb.widgets import metrics_panel as module
 
@@ -131,3 +132,16 @@ def test_metrics_panel_shows_a_gap_and_never_bridges_it(monkeypatch):
     (line,) = drawn[0][1].get_lines()
 
     assert pd.isna(pd.Series(line.get_ydata(), dtype=float)).sum() == 1
+
+
+@pytest.mark.parametrize("name", ["metric", "since", "until", "self"])
+def test_label_with_the_name_of_an_argument_is_refused_in_words(name):
+    """A label whose name means something else to the history is no filter, and the panel says so."""
+    panel = MetricsPanel(Samples())
+    panel.wait(WAIT)
+
+    panel._filter.value = f"{name}=2024"
+    panel.wait(WAIT)
+
+    assert isinstance(panel.error, InputError)
+    assert f"Cannot filter by the label '{name}'" in str(panel.error)
