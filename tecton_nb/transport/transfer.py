@@ -86,7 +86,6 @@ class Transfer:
         "_total_seconds",
         "_url",
         "curl",
-        "forsaken",
         "is_new_connection",
         "rests_since",
         "socket",
@@ -107,8 +106,6 @@ class Transfer:
         self._listeners: deque[Callable[[], None]] = deque(maxlen=_MOST_SHIFTED)
         # Of the kept connection while the handle is idle, -1 where there is none.
         self.socket = -1
-        # Who may have got a wrong answer on a connection that was left without looking at it.
-        self.forsaken: list[Callable[[], None]] = []
         self.curl = pycurl.Curl()
         # A connection of its own, so that whoever uses the handles decides how long each connection rests.
         self._connections = pycurl.CurlShare()
@@ -182,8 +179,6 @@ class Transfer:
         self.rests_since = self._doubtful_until = now
         self._total_seconds, self.is_new_connection = get(pycurl.TOTAL_TIME), get(pycurl.NUM_CONNECTS) > 0
         if self.is_new_connection:
-            # A kept one was silent a moment ago, and libcurl left it for another: it ended just then, or spoke.
-            self.forsaken = [*self._listeners] if self.socket >= 0 else []
             self._listeners.clear()
         self.socket = get(pycurl.ACTIVESOCKET)
         self._peek.follow(self.socket)

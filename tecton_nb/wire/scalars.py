@@ -34,6 +34,10 @@ class Misfit(Exception):  # never leaves the package: values.py makes the senten
         self.got = got
         self.path = ""
 
+    def __reduce__(self) -> tuple[type[Misfit], tuple[str, None]]:
+        # Some packages pickle what stands behind an error; what a server sent does not go with it.
+        return Misfit, (self.expected, None)
+
     def inside(self, step: str) -> Misfit:
         """Return itself, seen from one level further out."""
         self.path = step + self.path
