@@ -244,6 +244,11 @@ class Loop:
         for tell in doubted:
             tell()
 
+    def _tell_forsaken(self, transfer: Transfer) -> None:
+        # As a rule the connection has merely ended, which is no reason to distrust the server.
+        while transfer.forsaken:
+            transfer.forsaken.pop()()
+
     def _close_what_is_proven(self, now: float) -> None:
         while self._idle and (self._idle[0].is_proven(now) or len(self._idle) > 2 * self.max_in_flight):
             self._heed(self._idle[0])
@@ -300,6 +305,7 @@ class Loop:
             transfer.answered(exchange.doubted, exchange.deadline_seconds)
         except TectonError as error:
             outcome = error
+        self._tell_forsaken(transfer)
         exchange.end(outcome)
         self._doubt(transfer.doubted_at_once())
         if transfer.is_new_connection and time.monotonic() < self._distrusts_until:
@@ -315,6 +321,7 @@ class Loop:
             self._waiting.appendleft(exchange)
             self._close(transfer)
         else:
+            self._tell_forsaken(transfer)
             exchange.end(transfer.error(code, message))
 
     def _release(self, curl: pycurl.Curl) -> tuple[Exchange, Transfer]:

@@ -35,6 +35,8 @@ _TLS_DATA: Final = 23
 # What some proxies say before they end a connection that nobody uses.
 _UNUSED: Final = (b"HTTP/1.1 408", b"HTTP/1.0 408")
 _CA_VARIABLES: Final = ("SSL_CERT_FILE", "CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE")
+# Of what libcurl adds to a head, roughly.
+_OWN_HEADER_BYTES: Final = 60
 # pycurl has no name for it.
 _SUPPRESS_CONNECT_HEADERS: Final = 265
 _OPTIONS: Final = (
@@ -71,8 +73,10 @@ class Transfer:
     """
 
     __slots__ = (
+        "_body_bytes",
         "_connections",
         "_doubtful_until",
+        "_header_bytes",
         "_headers",
         "_is_in_clear",
         "_key",
@@ -86,6 +90,7 @@ class Transfer:
         "_total_seconds",
         "_url",
         "curl",
+        "forsaken",
         "is_new_connection",
         "rests_since",
         "socket",
@@ -106,6 +111,9 @@ class Transfer:
         self._listeners: deque[Callable[[], None]] = deque(maxlen=_MOST_SHIFTED)
         # Of the kept connection while the handle is idle, -1 where there is none.
         self.socket = -1
+        # Who may have got a wrong answer on a connection that libcurl left without a word.
+        self.forsaken: list[Callable[[], None]] = []
+        self._header_bytes = self._body_bytes = 0
         self.curl = pycurl.Curl()
         # A connection of its own, so that whoever uses the handles decides how long each connection rests.
         self._connections = pycurl.CurlShare()
@@ -179,6 +187,7 @@ class Transfer:
         self.rests_since = self._doubtful_until = now
         self._total_seconds, self.is_new_connection = get(pycurl.TOTAL_TIME), get(pycurl.NUM_CONNECTS) > 0
         if self.is_new_connection:
+            self.forsaken = [*self._listeners] if self.socket >= 0 and self._was_sent_once() else []
             self._listeners.clear()
         self.socket = get(pycurl.ACTIVESOCKET)
         self._peek.follow(self.socket)
@@ -219,6 +228,15 @@ class Transfer:
         """Free the handle and close its connection."""
         self.curl.close()
         self._connections.close()
+
+    def _was_sent_once(self) -> bool:
+        """Return whether libcurl left the kept connection before it sent the request there.
+
+        It does that where something came on it, also an answer too many. A connection that dies under the request says
+        nothing: that is sent twice then, and its size counts twice.
+        """
+        once = len(self._url) + self._header_bytes + self._body_bytes + _OWN_HEADER_BYTES
+        return bool(self.curl.getinfo(pycurl.REQUEST_SIZE) < 1.5 * once)
 
     @property
     def _is_cut(self) -> bool:
@@ -275,8 +293,10 @@ class Transfer:
             if self._method != "POST":
                 self.curl.setopt(pycurl.POST, 1)
             self.curl.setopt(pycurl.POSTFIELDS, request.body or b"")
+            self._body_bytes = len(request.body or b"")
         elif request.method == "GET" and not request.body:
             self.curl.setopt(pycurl.HTTPGET, 1)
+            self._body_bytes = 0
         else:
             raise InputError(
                 f"Cannot send {quoted(request.method)}: a feature server takes POST, or GET without a body."
@@ -287,7 +307,9 @@ class Transfer:
         if request.headers == self._headers and request.key is self._key:
             return
         self._headers = None
-        self.curl.setopt(pycurl.HTTPHEADER, [*_header_lines(request.headers), *_key_line(request.key)])
+        lines = [*_header_lines(request.headers), *_key_line(request.key)]
+        self.curl.setopt(pycurl.HTTPHEADER, lines)
+        self._header_bytes = sum(map(len, lines))
         self._headers, self._key = request.headers, request.key
 
     def _limit(self, deadline_seconds: float, connect_seconds: float) -> None:

@@ -299,6 +299,29 @@ def test_answer_too_many_that_came_late_is_told_to_those_it_may_have_reached(ser
     assert server.counts().connections == connections + 2
 
 
+def test_connection_that_libcurl_leaves_because_it_spoke_puts_its_answers_in_doubt(serve, monkeypatch):
+    """libcurl looks at connections itself, once a second, and drops one that speaks without a word to anybody."""
+    monkeypatch.setattr("tecton_nb.transport.watch.Peek.is_readable", lambda _: False)
+    again = threading.Event()
+
+    def plan(received):
+        step = answer(received.body)
+        return [step, {"sleep": 1.2}, {**step, "fault": "again"}] if received.number == 0 else [step]
+
+    server = serve(plan)
+    doubted: list[int] = []
+    with Engine(max_in_flight=1) as engine:
+        for i in range(2):
+            told: queue.Queue[HttpAnswer] = queue.Queue()
+            engine.send(_post(server, b"%d" % i), 20, told.put, doubted=functools.partial(doubted.append, i))
+            assert told.get(timeout=20).body == b"%d" % i
+            while i == 0 and not server.counts().faults["again"]:
+                again.wait(0.01)
+            again.wait(0.1)
+
+    assert doubted == [0]
+
+
 @pytest.mark.parametrize("is_tls", [False, True])
 def test_server_that_ends_connections_at_any_moment_costs_no_request(serve, bundle, is_tls):
     """A gateway in a rolling restart says goodbye, or just goes as the next request comes: each request is answered.
