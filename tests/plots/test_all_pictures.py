@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import matplotlib as mpl
@@ -282,19 +283,20 @@ def named_columns(frame: pd.DataFrame, names: list[str]) -> pd.DataFrame:
     return pd.DataFrame(columns).set_axis(pd.Index(names, dtype=object), axis=1)
 
 
-@pytest.mark.timeout(30)
 @pytest.mark.parametrize(
     ("function", "start"),
     [(function, start) for function, (_, step, _) in HOSTILE.items() for start in range(0, len(LABELS), step)],
 )
 def test_hostile_names_are_drawn_literally_and_soon(function, start):
-    """Names with markup, control or missing characters are drawn as they are, and none takes for ever."""
+    """Names with markup, control or missing characters are drawn as they are, in under a second."""
     draw, step, limit = HOSTILE[function]
     names = LABELS[start : start + step]
+    started = time.process_time()
 
     ax = draw(names)
     FigureCanvasAgg(ax.figure).draw()
 
+    assert time.process_time() - started < 1
     assert {literal(name, limit) for name in names} <= set(texts(ax))
     named = {literal(name, limit) for name in names}
     shown = [text for text in ax.figure.findobj(Text) if text.get_text() in named and text.get_visible()]
