@@ -262,10 +262,13 @@ class Loop:
         if self._settling and not self.is_over:
             for transfer in [idle for idle in self._idle if idle.is_disturbed]:
                 self._heed(transfer)
-        # Two threads may empty it at once, as the other queues.
-        with contextlib.suppress(IndexError):
-            while True:
-                self._settling.popleft()()
+        while self._settling:
+            # Two threads may empty it at once, as the other queues.
+            try:
+                tell = self._settling.popleft()
+            except IndexError:
+                return
+            tell()
 
     def _drop_connections(self) -> None:
         while self._idle:
@@ -334,7 +337,8 @@ class Loop:
     def _end(self, exchange: Exchange) -> None:
         curl = next((curl for curl, (running, _) in self._running.items() if running is exchange), None)
         if curl is not None:
-            self._release(curl)
+            _, transfer = self._release(curl)
+            self._tell_forsaken(transfer)
         exchange.end(closed())
 
     def _shut(self) -> None:

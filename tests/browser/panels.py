@@ -64,6 +64,21 @@ def press(panel, name):
     panel.get_by_role("button", name=name, exact=True).click()
 
 
+def fetch_by_keyboard(page, panel):
+    """From the first field to the table with the keyboard only: a service, another key than its example, Enter."""
+    panel.get_by_label("Feature service", exact=True).focus()
+    page.keyboard.type("ctr_prediction_service")
+    page.keyboard.press("Enter")
+    expect(panel.get_by_label("ad_id")).to_have_value("5417", timeout=15_000)
+    page.keyboard.press("Tab")
+    page.keyboard.press("Tab")
+    expect(panel.get_by_label("ad_id")).to_be_focused()
+    page.keyboard.press("Control+A")
+    page.keyboard.type("3906")
+    page.keyboard.press("Enter")
+    expect_rows(panel, 3)
+
+
 def press_by_keyboard(page, panel, name):
     """Press a button with the space bar."""
     panel.get_by_role("button", name=name, exact=True).focus()

@@ -18,6 +18,7 @@ from panels import (
     choose,
     expect_example,
     expect_rows,
+    fetch_by_keyboard,
     panel_of,
     press,
     press_by_keyboard,
@@ -171,17 +172,7 @@ def test_keyboard_alone_is_enough(open_notebook, page):
     count = "() => window.jupyterapp.shell.currentWidget.content.model.cells.length"
     cells = page.evaluate(count)
 
-    panel.get_by_label("Feature service", exact=True).focus()
-    page.keyboard.type("ctr_prediction_service")
-    page.keyboard.press("Enter")
-    expect(panel.get_by_label("ad_id")).to_have_value("5417", timeout=15_000)
-    page.keyboard.press("Tab")
-    page.keyboard.press("Tab")
-    expect(panel.get_by_label("ad_id")).to_be_focused()
-    page.keyboard.press("Control+A")
-    page.keyboard.type("3906")
-    page.keyboard.press("Enter")
-    expect_rows(panel, 3)
+    fetch_by_keyboard(page, panel)
     press_by_keyboard(page, panel, "Options")
     dropdown = panel.get_by_label("Null counts are 0")
     expect(dropdown).to_be_visible()

@@ -17,6 +17,7 @@ from panels import (
     choose,
     expect_example,
     expect_rows,
+    fetch_by_keyboard,
     panel_of,
     press,
     press_by_keyboard,
@@ -71,17 +72,7 @@ def test_keyboard_alone_is_enough_in_voila(app, page):
     page.goto(f"{app}/?token={TOKEN}", timeout=60_000)
     panel = panel_of(page)
 
-    panel.get_by_label("Feature service", exact=True).focus()
-    page.keyboard.type("ctr_prediction_service")
-    page.keyboard.press("Enter")
-    expect(panel.get_by_label("ad_id")).to_have_value("5417", timeout=15_000)
-    page.keyboard.press("Tab")
-    page.keyboard.press("Tab")
-    expect(panel.get_by_label("ad_id")).to_be_focused()
-    page.keyboard.press("Control+A")
-    page.keyboard.type("3906")
-    page.keyboard.press("Enter")
-    expect_rows(panel, 3)
+    fetch_by_keyboard(page, panel)
     press_by_keyboard(page, panel, "JSON")
 
     expect(panel.get_by_role("region", name="JSON code")).to_contain_text('"ad_id": "3906"')
