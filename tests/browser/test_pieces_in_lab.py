@@ -26,7 +26,6 @@ import ipywidgets, pandas as pd, tecton_nb as tnb
 server = tnb.local.demo_server(now="2024-05-01T12:00:00Z", seed=7)
 client = tnb.connect(server)
 """
-SHOW = "explorer = tnb.explore(client)\nexplorer"
 
 
 def test_every_piece_is_readable_in_both_themes_wide_and_narrow(open_notebook, page, tmp_path):
@@ -97,7 +96,7 @@ client = tnb.TectonClient(server.url, "k", "prod", deadline_seconds=60, feature_
 
 def test_quick_hands_get_what_they_wished_last(open_notebook, page):
     """Double clicks and quick changes of the service: the last wish counts, and no rows of an earlier one are left."""
-    notebook = open_notebook(SLOW, SHOW)
+    notebook = open_notebook(SLOW, "explorer = tnb.explore(client)\nexplorer")
     assert notebook.run_all()
     panel = panel_of(notebook.panel)
 
@@ -132,7 +131,7 @@ def test_quick_hands_get_what_they_wished_last(open_notebook, page):
 
 def test_two_views_stay_in_step_and_a_page_that_is_loaded_again_has_them_back(open_notebook, page):
     """What is typed in one view stands in the other; a reload brings both back; the saved file shows a plain table."""
-    notebook = open_notebook(START, f"{SHOW}\ndisplay(explorer)\nexplorer")
+    notebook = open_notebook(START, "explorer = tnb.explore(client); explorer.wait(20)\ndisplay(explorer)\nexplorer")
     assert notebook.run_all()
     one = panel_of(notebook.panel)
     other = notebook.panel.get_by_role("group", name="Feature service explorer").nth(1)

@@ -28,13 +28,14 @@ import copy
 import json
 import multiprocessing
 import re
+import selectors
 import socket
 import ssl
 import struct
 import threading
 import time
 import weakref
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from email.utils import formatdate
@@ -44,7 +45,7 @@ from typing import Any, Self
 Step = Mapping[str, Any]
 Steps = Sequence[Step]
 
-# How often the server looks at the clock by itself; an arrival is known to lie between two looks.
+# How often the server looks for arrivals at least; each is known to lie between two looks.
 _LOOK_SECONDS = 0.002
 
 
@@ -93,7 +94,7 @@ class Counts:
     most_in_flight
         Requests at once at most; one whose client went away counts no longer.
     arrivals
-        For each request when the server looked last before it, and when it had it, in seconds.
+        For each request when the server looked last without finding it, and when it had it, in seconds.
     asked
         How often each key was asked for.
     faults
@@ -115,12 +116,10 @@ class Counts:
 
     def most_within(self, seconds: float) -> int:
         """Return how many requests surely arrived within some stretch of so many seconds."""
-        most = start = 0
-        for end, (_, had) in enumerate(self.arrivals):
+        most = 0
+        for end, (_, had) in enumerate(self.arrivals, start=1):
             # Whatever came between two looks may have come at the first.
-            while had - self.arrivals[start][0] >= seconds:
-                start += 1
-            most = max(most, end - start + 1)
+            most = max(most, sum(had - missed < seconds for missed, _ in self.arrivals[:end]))
         return most
 
 
@@ -153,6 +152,29 @@ class _Reader(asyncio.StreamReader):
         self._tell()
 
 
+class _Looks(selectors.DefaultSelector):
+    """Remembers when it began to look for what has come.
+
+    The clock of the loop does not tell: a server that did not get to run has its own work to do first, and
+    then takes in what came meanwhile.
+    """
+
+    # From the look that finds a connection to the one that finds its first bytes, one more, and one to spare.
+    _KEPT = 6
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._began: deque[float] = deque(maxlen=self._KEPT)
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        self._began.append(time.monotonic())
+        return super().select(_LOOK_SECONDS if timeout is None else min(timeout, _LOOK_SECONDS))
+
+    def missed(self, *, is_first: bool) -> float:
+        """Return when it looked without finding what it has found now; `is_first` on a connection."""
+        return self._began[0 if is_first else -2]
+
+
 class _Talk(asyncio.StreamReaderProtocol):
     """One connection."""
 
@@ -161,6 +183,7 @@ class _Talk(asyncio.StreamReaderProtocol):
         self._number = number
         self._gone = asyncio.get_running_loop().create_future()
         self._asked_at: float | None = None
+        self._missed_at: float | None = None
         self._incoming = _Reader(self._left)
         self._outgoing: asyncio.StreamWriter
         super().__init__(self._incoming, self._serve)
@@ -168,6 +191,10 @@ class _Talk(asyncio.StreamReaderProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._server.transports.add(transport)
         super().connection_made(transport)
+
+    def data_received(self, data: bytes) -> None:
+        self._missed_at = self._server.looks.missed(is_first=self._missed_at is None)
+        super().data_received(data)
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
@@ -203,7 +230,7 @@ class _Talk(asyncio.StreamReaderProtocol):
         while True:
             head, body = await self._request() if self._server.reads else (b"", b"")
             self._begin()
-            received = self._server.receive((self._number, number), head, body)
+            received = self._server.receive((self._number, number), head, body, self._missed_at)
             number += 1
             for step in self._server.plan(received):
                 await self._do(step)
@@ -292,7 +319,9 @@ def _filled(template: str, other_port: int) -> str:
 class _Server:
     """The listener and its counts; belongs to one event loop."""
 
-    def __init__(self, plan: Steps | Plan, tls: ssl.SSLContext | None = None, other_port: int = 0) -> None:
+    def __init__(
+        self, plan: Steps | Plan, looks: _Looks, tls: ssl.SSLContext | None = None, other_port: int = 0
+    ) -> None:
         self.plan, self.reads = _as_plan(plan)
         self.other_port = other_port
         self.received: list[Received] = []
@@ -303,7 +332,7 @@ class _Server:
         self.listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
         self.listener.setblocking(False)
         self._tls = tls
-        self._looked_at = time.monotonic()
+        self.looks = looks
         self._gathered = 0
         self._met = 0
         self._all_here = asyncio.Event()
@@ -338,10 +367,11 @@ class _Server:
         self.counts.in_flight += 1
         self.counts.most_in_flight = max(self.counts.most_in_flight, self.counts.in_flight)
 
-    def receive(self, place: tuple[int, int], head: bytes, body: bytes) -> Received:
-        """Note a request."""
+    def receive(self, place: tuple[int, int], head: bytes, body: bytes, missed_at: float | None) -> Received:
+        """Note a request; it had not come at `missed_at`."""
         counts, keys = self.counts, _keys(body)
-        counts.arrivals.append((self._looked_at, time.monotonic()))
+        had_at = time.monotonic()
+        counts.arrivals.append((had_at if missed_at is None else missed_at, had_at))
         attempts = tuple(counts.asked[key] for key in keys)
         counts.asked.update(keys)
         received = Received(counts.requests, *place, head, body, counts.in_flight, keys, attempts)
@@ -358,11 +388,10 @@ class _Server:
 
     async def run(self, stopped: asyncio.Event) -> None:
         """Serve until told to stop."""
-        tasks = [asyncio.create_task(self._accept()), asyncio.create_task(self._look())]
+        accepting = asyncio.create_task(self._accept())
         await stopped.wait()
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        accepting.cancel()
+        await asyncio.gather(accepting, return_exceptions=True)
         self.listener.close()
         self._cut()
         rest = asyncio.all_tasks() - {asyncio.current_task()}
@@ -371,11 +400,6 @@ class _Server:
     def _cut(self) -> None:
         for transport in list(self.transports):
             transport.abort()  # type: ignore[attr-defined]
-
-    async def _look(self) -> None:
-        while True:
-            await asyncio.sleep(_LOOK_SECONDS)
-            self._looked_at = time.monotonic()
 
     async def _accept(self) -> None:
         loop = asyncio.get_running_loop()
@@ -422,10 +446,11 @@ class FaultServer:
     """
 
     def __init__(self, plan: Steps | Plan, *, tls: ssl.SSLContext | None = None, other_port: int = 0) -> None:
-        self._server = _Server(plan, tls, other_port)
+        looks = _Looks()
+        self._server = _Server(plan, looks, tls, other_port)
         self._scheme = "https" if tls else "http"
         self.port: int = self._server.listener.getsockname()[1]
-        self._loop = asyncio.new_event_loop()
+        self._loop = asyncio.SelectorEventLoop(looks)
         self._stopped = asyncio.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
@@ -545,13 +570,16 @@ class FaultProcess:
 
 
 def _serve_from_afar(pipe: Pipe, plan: Steps | Plan) -> None:
+    looks = _Looks()
+
     async def serve() -> None:
-        server, stopped = _Server(plan), asyncio.Event()
+        server, stopped = _Server(plan, looks), asyncio.Event()
         asyncio.get_running_loop().add_reader(pipe.fileno(), _obey, pipe, server, stopped)
         pipe.send(server.listener.getsockname()[1])
         await server.run(stopped)
 
-    asyncio.run(serve())
+    with asyncio.Runner(loop_factory=lambda: asyncio.SelectorEventLoop(looks)) as runner:
+        runner.run(serve())
 
 
 def _obey(pipe: Pipe, server: _Server, stopped: asyncio.Event) -> None:

@@ -6,6 +6,7 @@ import json
 import socket
 import ssl
 import threading
+import time
 from collections import Counter
 from contextlib import suppress
 from functools import partial
@@ -218,6 +219,38 @@ def test_most_within_counts_what_surely_came_together():
     assert Counts(arrivals=[*even, *crowd]).most_within(0.05) == 4
     assert Counts(arrivals=nap).most_within(1.0) == 1
     assert Counts().most_within(1.0) == 0
+
+
+@pytest.mark.parametrize("are_new", [False, True])
+def test_server_that_did_not_get_to_run_sees_no_rush(talk, are_new):
+    """What came one by one while the server was held up is not counted as come together."""
+    napping = threading.Event()
+
+    def nap(received):
+        if "0" in received.keys:
+            napping.set()
+            time.sleep(0.3)
+        return [OK]
+
+    with FaultServer(nap) as server:
+        sleeper = talk(server)
+        known = [] if are_new else [talk(server) for _ in range(10)]
+        for each in known:
+            each.sendall(_asking(1))
+            _body(each)
+        server.forget()
+        sleeper.sendall(_asking(0))
+        napping.wait(20)
+        for turn in range(10):
+            connection = talk(server) if are_new else known[turn]
+            connection.sendall(_asking(2))
+            time.sleep(0.02)
+        _until(lambda: server.number("requests") == 11)
+        counts = server.counts()
+
+    # Sent every 20 ms at most, the nap over before the last.
+    assert counts.most_within(0.1) <= 6
+    assert counts.most_within(5.0) == 11
 
 
 def test_server_that_ends_cuts_every_connection(talk, resources):

@@ -1,9 +1,11 @@
 """What holds for every picture: it looks as it did, can be seen, says what it shows, and leaves others alone."""
 
+import gc
 import json
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 import matplotlib as mpl
@@ -252,6 +254,16 @@ def test_times_are_shown_in_the_zone_that_is_named():
     assert "03:00" in [label.get_text() for label in ax.get_xticklabels()]
 
 
+@contextmanager
+def gc_paused():
+    """Leave out of a measurement what the tests before left behind: in a whole run collecting takes longer."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+
+
 # By picture: how to draw some names in it, how many at a time, and how long a name may be there.
 HOSTILE = {
     "plot_metric": (lambda names: plots.plot_metric(named_rates(names)), 8, 120),
@@ -291,12 +303,14 @@ def test_hostile_names_are_drawn_literally_and_soon(function, start):
     """Names with markup, control or missing characters are drawn as they are, in under a second."""
     draw, step, limit = HOSTILE[function]
     names = LABELS[start : start + step]
-    started = time.process_time()
 
-    ax = draw(names)
-    FigureCanvasAgg(ax.figure).draw()
+    with gc_paused():
+        started = time.thread_time()
+        ax = draw(names)
+        FigureCanvasAgg(ax.figure).draw()
+        seconds = time.thread_time() - started
 
-    assert time.process_time() - started < 1
+    assert seconds < 1
     assert {literal(name, limit) for name in names} <= set(texts(ax))
     named = {literal(name, limit) for name in names}
     shown = [text for text in ax.figure.findobj(Text) if text.get_text() in named and text.get_visible()]
