@@ -86,8 +86,8 @@ _NAMES = (
 def _times(timing: Timing) -> tuple[float, ...]:
     phases = timing.name_lookup_seconds + timing.connect_seconds + timing.tls_seconds + timing.first_byte_seconds
     return (
-        # Exactly: a float holds these seconds to a quarter of a microsecond.
-        round(timing.started_at.timestamp() * 1e6),
+        # In microseconds, which a float holds exactly.
+        timing.started_at_ns // 1_000,
         timing.total_seconds,
         timing.name_lookup_seconds,
         timing.connect_seconds,

@@ -10,8 +10,7 @@ import asyncio
 import math
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from datetime import UTC, datetime
-from time import perf_counter
+from time import perf_counter, time_ns
 from types import TracebackType
 from typing import Any, Protocol, TypeAlias
 
@@ -212,7 +211,7 @@ async def _send_async(http: httpx.AsyncClient, request: HttpRequest, deadline_se
 
 class _Started:
     def __init__(self) -> None:
-        self.at = datetime.now(UTC)
+        self.at_ns = time_ns()
         self.ticks = perf_counter()
 
 
@@ -293,7 +292,7 @@ def _answer(response: httpx.Response, body: bytes, started: _Started) -> HttpAns
     if not isinstance(timing, Timing):
         # A foreign transport tells no phases; all of it is waiting for the answer.
         total = perf_counter() - started.ticks
-        timing = Timing(started.at, 0.0, 0.0, 0.0, total, total, is_new_connection=False)
+        timing = Timing(started.at_ns, 0.0, 0.0, 0.0, total, total, is_new_connection=False)
     return HttpAnswer(response.status_code, response.reason_phrase, tuple(response.headers.items()), body, timing)
 
 

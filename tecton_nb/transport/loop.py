@@ -80,8 +80,8 @@ class Exchange:
         """Tell the outcome, once."""
         if not self.is_over:
             self.is_over = True
-            # Whoever keeps the exchange does not keep whom it told.
-            ended, self.ended = self.ended, _told
+            # Whoever keeps the exchange does not keep whom it told: as a rule each keeps the other.
+            ended, self.ended, self.doubted = self.ended, _told, None
             ended(outcome if isinstance(outcome, HttpAnswer) else without_key(outcome, self.request.key))
 
 

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Final, NamedTuple
 
 from .secret import Secret
 
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _DATE: Final = re.compile(r"[A-Za-z]{3,9},? [A-Za-z0-9 :-]{14,30}(?: GMT)?")
 
 
@@ -49,8 +50,8 @@ class Timing(NamedTuple):
 
     Parameters
     ----------
-    started_at
-        When the transfer began, in UTC; time in the engine's queue is before it.
+    started_at_ns
+        When the transfer began, in nanoseconds since the epoch; time in the engine's queue is before it.
     name_lookup_seconds
         Turning the host's name into an address.
     connect_seconds
@@ -65,13 +66,18 @@ class Timing(NamedTuple):
         Whether a connection was opened for it.
     """
 
-    started_at: datetime
+    started_at_ns: int
     name_lookup_seconds: float
     connect_seconds: float
     tls_seconds: float
     first_byte_seconds: float
     total_seconds: float
     is_new_connection: bool
+
+    @property
+    def started_at(self) -> datetime:
+        """When the transfer began, in UTC, to the microsecond."""
+        return _EPOCH + timedelta(microseconds=self.started_at_ns // 1_000)
 
 
 class HttpAnswer(NamedTuple):

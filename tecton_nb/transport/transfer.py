@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import re
 import socket
+import time
 from collections import deque
 from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -86,7 +86,7 @@ class Transfer:
         "_method",
         "_peek",
         "_reply",
-        "_started_at",
+        "_started_at_ns",
         "_total_seconds",
         "_url",
         "curl",
@@ -104,7 +104,7 @@ class Transfer:
         self._headers: tuple[tuple[str, str], ...] | None = None
         self._key: Secret | None = None
         self._limits = (0.0, 0.0)
-        self._started_at = datetime.now(UTC)
+        self._started_at_ns = time.time_ns()
         self.rests_since = self._total_seconds = self._doubtful_until = 0.0
         self.is_new_connection = False
         self._peek = Peek()
@@ -142,7 +142,7 @@ class Transfer:
         self._set_body(request)
         self._set_headers(request)
         self._limit(deadline_seconds, connect_seconds)
-        self._started_at = datetime.now(UTC)
+        self._started_at_ns = time.time_ns()
 
     def answer(self) -> HttpAnswer:
         """Return what came.
@@ -324,10 +324,10 @@ class Transfer:
         ready, total = get(pycurl.PRETRANSFER_TIME), self._total_seconds
         first = max(0.0, get(pycurl.STARTTRANSFER_TIME) - ready)
         if not self.is_new_connection:
-            return Timing(self._started_at, 0.0, 0.0, 0.0, first, total, False)
+            return Timing(self._started_at_ns, 0.0, 0.0, 0.0, first, total, False)
         looked_up, connected = get(pycurl.NAMELOOKUP_TIME), get(pycurl.CONNECT_TIME)
         tls = max(0.0, get(pycurl.APPCONNECT_TIME) - connected)
-        return Timing(self._started_at, looked_up, max(0.0, connected - looked_up), tls, first, total, True)
+        return Timing(self._started_at_ns, looked_up, max(0.0, connected - looked_up), tls, first, total, True)
 
     def _phase(self) -> str:
         # libcurl fills PRETRANSFER_TIME even where it gives up before.

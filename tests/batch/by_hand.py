@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any
 
 import orjson
@@ -95,7 +94,7 @@ class Clock:
 def answer_of(body: Any, status: int = 200, headers: Sequence[tuple[str, str]] = ()) -> HttpAnswer:
     """Return an answer with a body as bytes or as JSON."""
     content = body if isinstance(body, bytes) else orjson.dumps(body)
-    timing = Timing(datetime(2026, 1, 1, tzinfo=UTC), 0.0, 0.0, 0.0, 0.02, 0.021, is_new_connection=False)
+    timing = Timing(1_767_225_600_000_000_000, 0.0, 0.0, 0.0, 0.02, 0.021, is_new_connection=False)
     return HttpAnswer(status, "", tuple(headers), content, timing)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import random
 import signal
@@ -327,6 +328,25 @@ def test_spawned_workers_fetch_their_own_rows(far):
 
 
 # B31
+
+
+@pytest.mark.parametrize("steps", [None, [status(503)], [{"rst": True}]])
+def test_row_that_is_done_is_freed_without_the_collector(far, take, steps):
+    """Ten times as many rows leave no more to the cyclic collector, which walks the whole heap where they do."""
+    service = take(far(Features(faults=(Fault(0.1, steps),) if steps else ())))
+    service.get_features_batch(rows(60), rows_per_call=1)
+    left = []
+
+    for count in (60, 600):
+        gc.collect()
+        gc.disable()
+        try:
+            service.get_features_batch(rows(count), rows_per_call=1)
+            left.append(gc.collect())
+        finally:
+            gc.enable()
+
+    assert left[1] < left[0] + 300
 
 
 def test_thousand_batches_leave_nothing_behind(far, program):

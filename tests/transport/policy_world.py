@@ -7,7 +7,7 @@ import random
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from itertools import count
 
 from tecton_nb.exceptions import HTTP_ERRORS, TectonError, TectonHttpException
@@ -25,7 +25,8 @@ def http_error(status: int, **parts: object) -> TectonHttpException:
 
 def answer_of(status: int, *headers: tuple[str, str], body: bytes = b"", at: float = 0.0) -> HttpAnswer:
     """Return an answer that came `at` seconds after the world began."""
-    timing = Timing(BEGAN + timedelta(seconds=at), 0, 0, 0, 0, 0, is_new_connection=False)
+    began_ns = round((BEGAN.timestamp() + at) * 1e9)
+    timing = Timing(began_ns, 0, 0, 0, 0, 0, is_new_connection=False)
     return HttpAnswer(status, "X", headers, body, timing)
 
 

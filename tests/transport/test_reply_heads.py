@@ -46,7 +46,7 @@ def test_head_that_is_refused_is_refused_every_time():
 @pytest.mark.parametrize("show", [repr, str])
 def test_answer_shows_nothing_that_a_server_filled(show):
     """What a server may have filled with the API key is not shown."""
-    answer = HttpAnswer(500, "KEY", (("X", "KEY"),), b"KEY", Timing(None, 0, 0, 0, 0, 0, False))
+    answer = HttpAnswer(500, "KEY", (("X", "KEY"),), b"KEY", Timing(0, 0, 0, 0, 0, 0, False))
 
     assert "KEY" not in show(answer)
 
