@@ -4,9 +4,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 # Jupyter refuses to run as root, which is who one is in most containers, unless told so.
 AS_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
+# Markers; see pyproject.toml.
+SLOW := browser or binder or faults or prometheus
 NBVAL := --nbval --nbval-current-env --nbval-cell-timeout=60 --nbval-sanitize-with tests/notebooks/sanitize.cfg
 
-.PHONY: help demo app lab test lint types tools unit pages notebooks benchmarks regenerate clean
+.PHONY: help demo app lab test lint types tools unit slow notebooks benchmarks regenerate clean
 
 help:
 	@echo "make demo        fetch the features of real flights, write demo-output/"
@@ -29,9 +31,9 @@ app: $(VENV)/.app
 lab: $(VENV)/.lab
 	$(BIN)/jupyter lab notebooks/00_start_here.ipynb $(AS_ROOT)
 
-# Browsers and kernels mostly wait, so what needs them goes on beside the rest.
+# Browsers, servers and kernels mostly wait, so what needs them goes on beside the rest.
 test: lint types
-	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target unit pages
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target unit slow
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check .
@@ -45,11 +47,10 @@ tools:
 	@.ci/tools
 
 unit: $(VENV)/.test tools
-	$(BIN)/pytest tests -m "not browser and not binder" --cov --cov-report=term-missing:skip-covered
+	$(BIN)/pytest tests -m "not ($(SLOW))" --cov --cov-report=term-missing:skip-covered
 
-# The documents and what people see of the rest.
-pages: $(VENV)/.test tools notebooks
-	$(BIN)/pytest tests -m "browser or binder"
+slow: $(VENV)/.test tools notebooks
+	$(BIN)/pytest tests -m "$(SLOW)"
 
 notebooks: $(VENV)/.test
 	env -u TECTON_URL TQDM_DISABLE=1 $(BIN)/pytest notebooks $(NBVAL)

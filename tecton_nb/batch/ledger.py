@@ -67,7 +67,6 @@ class Ledger:
         self._connection = connection
         self._process = os.getpid()
         self._came: list[Packed] = []
-        self._pending = 0
         self._is_closed = False
         self._came_lock = threading.Lock()
         self._file_lock = threading.RLock()
@@ -87,11 +86,6 @@ class Ledger:
             # What a link names is made; the link stays one.
             real = Path(os.path.realpath(path))
             return cls(real, open_file(real, scope), scope)
-
-    @property
-    def pending(self) -> int:
-        """How many rows wait for the next commit."""
-        return self._pending
 
     def key_of(self, row: RequestRow) -> bytes:
         """Return the key under which a row is kept: 16 bytes."""
@@ -130,10 +124,8 @@ class Ledger:
         """
         if self._takes_nothing() or len(body) > MAX_BODY_BYTES or len(keys) > MAX_ROWS:
             return
-        answer = Packed(body, tuple(keys), is_batch)
         with self._came_lock:
-            self._came.append(answer)
-            self._pending += _kept_rows(answer)
+            self._came.append(Packed(body, tuple(keys), is_batch))
 
     def commit(self) -> int:
         """Write what was remembered in one transaction.
@@ -234,13 +226,12 @@ class Ledger:
 
     def _taken(self) -> list[Packed]:
         with self._came_lock:
-            came, self._came, self._pending = self._came, [], 0
+            came, self._came = self._came, []
         return came
 
     def _give_back(self, came: list[Packed]) -> None:
         with self._came_lock:
             self._came[:0] = came
-            self._pending += sum(map(_kept_rows, came))
 
     def _write(self, came: Iterable[Packed]) -> int:
         self._connection.execute("BEGIN IMMEDIATE")
@@ -293,10 +284,6 @@ def _leave_to_the_parent() -> None:
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_leave_to_the_parent)
-
-
-def _kept_rows(answer: Packed) -> int:
-    return len(answer.keys) - answer.keys.count(None)
 
 
 def _answers(packed: object, found: list[tuple[int, ...]], keys: Sequence[bytes]) -> Iterator[KeptAnswer]:

@@ -86,7 +86,8 @@ B29  workers that are forked or start afresh
 B30  32 threads on one client
      test_32_threads_on_one_client_mix_up_nothing, test_quota_shared_by_32_threads_stays_within_its_bounds
 B31  a long day: 1,000 batches; a client that is closed under a run
-     test_thousand_batches_leave_nothing_behind, test_client_that_is_closed_under_a_run_ends_it,
+     test_thousand_batches_leave_nothing_behind, test_row_that_is_done_is_freed_without_the_collector,
+     test_client_that_is_closed_under_a_run_ends_it,
      test_engines_closed_or_dropped_leave_no_thread_or_file_behind
 B32  what is not HTTP
      test_every_case_of_the_corpus_spoils_its_own_row_only, test_answer_that_is_not_http_is_a_protocol_error,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import cache
 from typing import Any
 
 from hypothesis import HealthCheck, given, settings
@@ -67,6 +68,7 @@ DATA_TYPES: st.SearchStrategy[DataType] = st.recursive(
 )
 
 
+@cache
 def _values_of(data_type: DataType) -> st.SearchStrategy[Any]:
     match data_type:
         case ArrayType(element):
@@ -107,7 +109,7 @@ def _through_json(value: FeatureValue, data_type: DataType) -> Any:
 @settings(max_examples=10_000, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck), database=None)
 @given(TYPED_VALUES)
 def test_any_value_of_any_type_survives_the_way_through_json(typed_value: tuple[DataType, Any]) -> None:
-    """10,000 values of nested types come back equal and of the _same Python types, for client and server alike."""
+    """10,000 values of nested types come back equal and of the same Python types, for client and server alike."""
     data_type, value = typed_value
 
     raw = _through_json(value, data_type)
