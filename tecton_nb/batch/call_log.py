@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from array import array
 from datetime import datetime
+from struct import Struct
 from typing import Any
 
 import numpy as np
@@ -15,34 +15,33 @@ from ..wire.slo import SLOInfo
 
 _NAN = float("nan")
 _NO_TIMES = (_NAN,) * 8
-_WIDTH = len(columns.CALLS)
+_ROW = Struct(f"{len(columns.CALLS)}d")
 
 
 class CallLog:
     """The calls of a run in the order they ended, as ``columns.CALLS``."""
 
     def __init__(self) -> None:
-        # One flat array, row after row, NaN for what is missing: every number here fits a float exactly.
-        self._numbers = array("d")
+        # Row after row, NaN for what is missing: every number here fits a float exactly.
+        self._rows = bytearray()
         self._last_headers: tuple[tuple[str, str], ...] = ()
 
     def __len__(self) -> int:
-        return len(self._numbers) // _WIDTH
+        return len(self._rows) // _ROW.size
 
     def add(
         self, rows: int, attempt: int, wait_seconds: float, answer: HttpAnswer | None, slo_info: SLOInfo | None
     ) -> None:
         """Note a call: how many rows it asked for, the how manieth attempt it was, and what came."""
         if answer is None:
-            self._numbers.extend((rows, attempt, _NAN, *_NO_TIMES, _NAN, _NAN, wait_seconds, _NAN))
+            self._rows += _ROW.pack(rows, attempt, _NAN, *_NO_TIMES, _NAN, _NAN, wait_seconds, _NAN)
             return
         self._last_headers = answer.headers
         server = (_NAN, _NAN)
         if slo_info is not None:
             server = (_number(slo_info.server_time_seconds), _number(slo_info.store_max_latency))
-        self._numbers.extend(
-            (rows, attempt, answer.status, *_times(answer.timing), *server, wait_seconds, len(answer.body))
-        )
+        times = _times(answer.timing)
+        self._rows += _ROW.pack(rows, attempt, answer.status, *times, *server, wait_seconds, len(answer.body))
 
     @property
     def answered_at(self) -> datetime | None:
@@ -52,12 +51,12 @@ class CallLog:
     def copied(self) -> CallLog:
         """Return it as it is now."""
         twin = CallLog()
-        twin._numbers, twin._last_headers = self._numbers[:], self._last_headers
+        twin._rows, twin._last_headers = self._rows[:], self._last_headers
         return twin
 
     def frame(self) -> pd.DataFrame:
         """Return the calls; a later `add` does not change the frame."""
-        numbers = np.frombuffer(self._numbers.tobytes(), dtype=np.float64).reshape(-1, _WIDTH)
+        numbers = np.frombuffer(bytes(self._rows), dtype=np.float64).reshape(-1, len(columns.CALLS))
         values: dict[str, Any] = {name: numbers[:, k] for k, name in enumerate(_NAMES)}
         return pd.DataFrame({name: _column(values[name], dtype) for name, dtype in _DTYPES.items()}, copy=False)
 

@@ -245,9 +245,11 @@ class Transfer:
         return self.socket < 0 and head is not None and head.keeps_connection and head.status < 400
 
     def _doubtful_seconds(self, timing: Timing) -> float:
-        if timing.is_new_connection or (self.socket < 0 and not self._is_cut):
+        if timing.is_new_connection:
             return 0.0
-        return _DOUBTFUL_SECONDS if self._is_cut else min(timing.total_seconds, _DOUBTFUL_SECONDS)
+        if self.socket >= 0:
+            return min(timing.total_seconds, _DOUBTFUL_SECONDS)
+        return _DOUBTFUL_SECONDS if self._is_cut else 0.0
 
     def _has_answer(self) -> bool:
         if self.socket < 0:
