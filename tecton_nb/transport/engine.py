@@ -93,7 +93,7 @@ class Engine:
             If the engine is closed.
         """
         future = AnswerFuture()
-        future.exchange = self.send(request, deadline_seconds, future.settle, connect_seconds)
+        future.exchange = self.send(request, deadline_seconds, future.settle, connect_seconds, doubted=_unheard)
         return future
 
     def send(
@@ -174,6 +174,10 @@ class Engine:
         if self._loop is not None:
             self._loop.leave_to_parent()
         self._begin_anew()
+
+
+def _unheard() -> None:
+    """Take the place of whoever would ask again; the log tells that the answer is in doubt."""
 
 
 _ENGINES: weakref.WeakSet[Engine] = weakref.WeakSet()

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import functools
+import logging
 import socket
 import threading
 import time
@@ -17,7 +18,7 @@ from typing import Final, TypeAlias
 
 import pycurl
 
-from ..exceptions import ConnectionFailedError, InputError, TectonError
+from ..exceptions import ConnectionFailedError, InputError, TectonError, quoted
 from .failures import DEADLINE, is_broken
 from .messages import HttpAnswer, HttpRequest
 from .scrub import without_key
@@ -30,6 +31,13 @@ _SWALLOWED_LIMIT: Final = 2
 _STOP_SECONDS: Final = 1.0
 # A server that said more than it was asked gets a new connection for every request for so long.
 _DISTRUST_SECONDS: Final = 60.0
+_log = logging.getLogger(__name__)
+
+_DOUBT: Final = (
+    "%s, or a proxy before it, sent an answer too many: it may have reached another request. Batches ask again for the "
+    "rows it may concern; ask again for what single calls returned just before. For %g s each request has a connection "
+    "of its own."
+)
 
 Outcome: TypeAlias = HttpAnswer | TectonError
 
@@ -236,11 +244,15 @@ class Loop:
         """Leave an idle connection that ended or spoke unasked; say so to those who may have got a wrong answer."""
         doubted = transfer.doubted(time.monotonic())
         self._close(transfer)
-        self._doubt(doubted)
+        self._doubt(transfer, doubted)
 
-    def _doubt(self, doubted: list[Callable[[], None]]) -> None:
-        if doubted:
-            self._distrusts_until = time.monotonic() + _DISTRUST_SECONDS
+    def _doubt(self, transfer: Transfer, doubted: list[Callable[[], None]]) -> None:
+        if not doubted:
+            return
+        now = time.monotonic()
+        if now >= self._distrusts_until:
+            _log.warning(_DOUBT, quoted(transfer.host), _DISTRUST_SECONDS)
+        self._distrusts_until = now + _DISTRUST_SECONDS
         for tell in doubted:
             tell()
 
@@ -310,7 +322,7 @@ class Loop:
             outcome = error
         self._tell_forsaken(transfer)
         exchange.end(outcome)
-        self._doubt(transfer.doubted_at_once())
+        self._doubt(transfer, transfer.doubted_at_once())
         if transfer.is_new_connection and time.monotonic() < self._distrusts_until:
             # The first answer on a connection is the right one, and there is to be no second.
             self._close(transfer)

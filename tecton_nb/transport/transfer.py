@@ -215,6 +215,11 @@ class Transfer:
         return self.socket < 0 or now >= self.rests_since + self._total_seconds
 
     @property
+    def host(self) -> str:
+        """Whom it asked last."""
+        return urlsplit(self._url).hostname or ""
+
+    @property
     def is_disturbed(self) -> bool:
         """Whether its connection has something to say though nobody asked: its end, or an answer too many."""
         return self._peek.is_readable()

@@ -304,6 +304,34 @@ def test_answer_too_many_that_came_late_is_told_to_those_it_may_have_reached(ser
     assert server.counts().connections == connections + 2
 
 
+def test_single_requests_are_warned_of_an_answer_too_many_and_get_connections_of_their_own(serve, caplog):
+    """Nobody asks again for a single request: the log says once that it may be wrong; the next are right."""
+
+    def plan(received):
+        step = answer(received.body)
+        # The answer to the third comes again when the fourth has just been asked.
+        return [answer(b"2"), {"sleep": 0.05}, {**step, "fault": "right"}] if received.number == 3 else [step]
+
+    server = serve(plan)
+    rest = threading.Event()
+    with Engine(max_in_flight=1) as engine:
+        found = []
+        for i in range(4):
+            found.append(_answered(engine, server, b"%d" % i))
+            rest.wait(0.02)
+        while not server.counts().faults["right"]:
+            rest.wait(0.01)
+        rest.wait(0.05)
+        connections = server.counts().connections
+        later = [_answered(engine, server, b"%d" % i) for i in range(4, 8)]
+
+    assert found == [b"0", b"1", b"2", b"2"]
+    assert later == [b"4", b"5", b"6", b"7"]
+    assert server.counts().connections == connections + 4
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+    assert caplog.messages[0].startswith("'127.0.0.1', or a proxy before it, sent an answer too many")
+
+
 def test_connection_that_libcurl_leaves_because_it_spoke_puts_its_answers_in_doubt(serve, monkeypatch):
     """libcurl looks at connections itself, once a second, and drops one that speaks without a word to anybody."""
     monkeypatch.setattr("tecton_nb.transport.watch.Peek.is_readable", lambda _: False)
