@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Self
 
 from .content import MAX_BODY_BYTES
-from .loop import Exchange, Loop, Outcome, closed
+from .loop import Exchange, Loop, Outcome, closed, unheard
 from .messages import HttpAnswer, HttpRequest
 from .transfer import trusted_authorities
 
@@ -93,7 +93,7 @@ class Engine:
             If the engine is closed.
         """
         future = AnswerFuture()
-        future.exchange = self.send(request, deadline_seconds, future.settle, connect_seconds, doubted=_unheard)
+        future.exchange = self.send(request, deadline_seconds, future.settle, connect_seconds, doubted=unheard)
         return future
 
     def send(
@@ -174,10 +174,6 @@ class Engine:
         if self._loop is not None:
             self._loop.leave_to_parent()
         self._begin_anew()
-
-
-def _unheard() -> None:
-    """Take the place of whoever would ask again; the log tells that the answer is in doubt."""
 
 
 _ENGINES: weakref.WeakSet[Engine] = weakref.WeakSet()

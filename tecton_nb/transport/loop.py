@@ -34,9 +34,9 @@ _DISTRUST_SECONDS: Final = 60.0
 _log = logging.getLogger(__name__)
 
 _DOUBT: Final = (
-    "%s, or a proxy before it, sent an answer too many: it may have reached another request. Batches ask again for the "
-    "rows it may concern; ask again for what single calls returned just before. For %g s each request has a connection "
-    "of its own."
+    "%s, or a proxy before it, sent an answer too many, which may have reached another request. Ask again for what "
+    "calls for one row returned just before (batches do so by themselves). For %g s each request has a connection of "
+    "its own."
 )
 
 Outcome: TypeAlias = HttpAnswer | TectonError
@@ -249,10 +249,9 @@ class Loop:
     def _doubt(self, transfer: Transfer, doubted: list[Callable[[], None]]) -> None:
         if not doubted:
             return
-        now = time.monotonic()
-        if now >= self._distrusts_until:
+        self._distrusts_until = time.monotonic() + _DISTRUST_SECONDS
+        if unheard in doubted:
             _log.warning(_DOUBT, quoted(transfer.host), _DISTRUST_SECONDS)
-        self._distrusts_until = now + _DISTRUST_SECONDS
         for tell in doubted:
             tell()
 
@@ -373,6 +372,10 @@ class Loop:
         with contextlib.suppress(IndexError):
             while True:
                 (self._waiting or self._inbox).popleft().end(closed())
+
+
+def unheard() -> None:
+    """Take the place of whoever would ask again for an answer in doubt: the log says so instead."""
 
 
 def _told(_outcome: Outcome) -> None:

@@ -23,6 +23,8 @@ _FEATURES = [
     {"name": "fv.b", "dataType": {"type": "string"}},
 ]
 _METADATA = json.dumps({"featureServiceType": "DEFAULT", "inputJoinKeys": [_KEY], "featureValues": _FEATURES}).encode()
+# First line of a program whose server answers twice: a warning about the answer to a single call is no complaint.
+QUIET = "import logging; logging.getLogger('tecton_nb').addHandler(logging.NullHandler())"
 # Beyond what a float holds exactly, and another one for every key.
 _OFFSET = 2**53 + 1
 # Steps for one attempt; `None` stands for the right answer.

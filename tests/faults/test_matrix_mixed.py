@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from canned import KEY
 from fault_server import Steps
-from feature_plan import SERVICE, Fault, Features, missing_rows, rows, status, wrong_rows
+from feature_plan import QUIET, SERVICE, Fault, Features, missing_rows, rows, status, wrong_rows
 
 import tecton_nb as tnb
 from tecton_nb.exceptions import BatchStoppedError, TectonError
@@ -208,7 +208,7 @@ def test_forked_workers_never_share_a_connection(far, program, faults):
     """
     server = far(Features(faults=faults))
 
-    said = program(WORKERS + FORKED, "-W", "ignore:.*fork.*:DeprecationWarning", url=server.url).over()
+    said = program(WORKERS + FORKED, "-W", "ignore:.*fork.*:DeprecationWarning", first=QUIET, url=server.url).over()
 
     assert said == "[0, 0, 0, 0]\n"
     counts = server.counts()

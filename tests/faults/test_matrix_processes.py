@@ -14,7 +14,7 @@ from multiprocessing import get_context
 
 import pytest
 from canned import KEY
-from feature_plan import SERVICE, Fault, Features, missing_rows, rows, status, wrong_rows
+from feature_plan import QUIET, SERVICE, Fault, Features, missing_rows, rows, status, wrong_rows
 from jupyter_client.manager import start_new_kernel
 
 import tecton_nb as tnb
@@ -388,6 +388,7 @@ with tnb.TectonClient(<url>, "k" * 20, "prod") as client:
     after = open_now()
 print(after[0] - before[0], after[1] - before[1])
 """,
+        first=QUIET,
         url=server.url,
     ).over()
 

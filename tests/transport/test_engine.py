@@ -329,7 +329,7 @@ def test_single_requests_are_warned_of_an_answer_too_many_and_get_connections_of
     assert later == [b"4", b"5", b"6", b"7"]
     assert server.counts().connections == connections + 4
     assert [record.levelname for record in caplog.records] == ["WARNING"]
-    assert caplog.messages[0].startswith("'127.0.0.1', or a proxy before it, sent an answer too many")
+    assert caplog.messages[0].startswith("'127.0.0.1', or a proxy before it, sent an answer too many, which")
 
 
 def test_connection_that_libcurl_leaves_because_it_spoke_puts_its_answers_in_doubt(serve, monkeypatch):
