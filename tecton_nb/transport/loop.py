@@ -316,6 +316,9 @@ class Loop:
         self._swallowed = 0
         try:
             outcome: Outcome = transfer.answer()
+            if transfer.came_too_late and not exchange.is_second_try:
+                self._try_again(exchange, transfer)
+                return
             transfer.answered(exchange.doubted, exchange.deadline_seconds)
         except TectonError as error:
             outcome = error
@@ -331,12 +334,16 @@ class Loop:
         is_dead = transfer.is_connection_dead
         self._swallowed += is_dead and code == DEADLINE
         if is_dead and is_broken(code, message) and not exchange.is_second_try:
-            exchange.is_second_try = True
-            self._waiting.appendleft(exchange)
-            self._close(transfer)
+            self._try_again(exchange, transfer)
         else:
             self._tell_forsaken(transfer)
             exchange.end(transfer.error(code, message))
+
+    def _try_again(self, exchange: Exchange, transfer: Transfer) -> None:
+        """Send a request once more, by a new connection: the kept one had ended before it came."""
+        exchange.is_second_try = True
+        self._waiting.appendleft(exchange)
+        self._close(transfer)
 
     def _release(self, curl: pycurl.Curl) -> tuple[Exchange, Transfer]:
         exchange, transfer = self._running.pop(curl)

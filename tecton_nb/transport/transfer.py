@@ -34,6 +34,7 @@ _LEAST_ANSWER_BYTES: Final = 64
 _TLS_DATA: Final = 23
 # What some proxies say before they end a connection that nobody uses.
 _UNUSED: Final = (b"HTTP/1.1 408", b"HTTP/1.0 408")
+_REQUEST_TIMEOUT: Final = 408
 _CA_VARIABLES: Final = ("SSL_CERT_FILE", "CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE")
 # Of what libcurl adds to a head, roughly.
 _OWN_HEADER_BYTES: Final = 60
@@ -228,6 +229,15 @@ class Transfer:
     def is_connection_dead(self) -> bool:
         """Whether a kept connection took the request and gave not one byte of an answer."""
         return self._reply.is_untouched and self._is_connection_kept()
+
+    @property
+    def came_too_late(self) -> bool:
+        """Whether the server had given up a kept connection, with status 408, before the request was there.
+
+        Source: RFC 9110, section 15.5.9 (the request may be repeated on a new connection).
+        """
+        head = self._reply.head
+        return head is not None and head.status == _REQUEST_TIMEOUT and self._is_connection_kept()
 
     def close(self) -> None:
         """Free the handle and close its connection."""

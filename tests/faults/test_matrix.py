@@ -25,6 +25,7 @@ B6   reset or end before and in the body, chunks that stop, a length that is sho
 B7   a kept connection that ends as the next request arrives
      test_server_that_closes_after_each_answer_costs_nothing,
      test_server_that_closes_as_the_next_request_arrives_costs_nothing,
+     test_connection_that_was_given_up_as_the_next_request_came_costs_no_request,
      test_bytes_left_over_on_a_kept_connection_cost_no_request
 B8   stalls, drips, interim answers without end, a server that never reads; answers that come too late
      test_rows_that_hang_are_given_up_and_harm_no_other, test_server_that_never_reads_is_given_up,

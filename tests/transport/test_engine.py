@@ -455,6 +455,28 @@ def test_close_race_on_every_kept_connection_costs_no_request(serve):
     assert len(server.received) == 40
 
 
+@pytest.mark.parametrize("leaves_it", [True, False])
+def test_connection_that_was_given_up_as_the_next_request_came_costs_no_request(serve, leaves_it):
+    """A 408 on a kept connection is about the time before the request, which goes out once more by a new one.
+
+    A server that says 408 there, too, means it.
+    """
+    unused = b"HTTP/1.1 408 Request Time-out\r\nContent-Length: 0\r\n\r\n"
+
+    def plan(received):
+        if received.number_on_connection == 0 and (leaves_it or received.number < 2):
+            return [answer(received.body)]
+        return [_sent(unused), {"close": True}]
+
+    server = serve(plan)
+    with Engine(max_in_flight=1) as engine:
+        _open_two(engine, server)
+        found = engine.submit(_post(server, b"3"), deadline_seconds=20).result()
+
+    assert (found.status, found.body) == ((200, b"3") if leaves_it else (408, b""))
+    assert (server.counts().requests, server.counts().connections) == (4, 3)
+
+
 def test_connections_that_are_replaced_do_not_pile_up(engine, serve):
     """However often a request goes out again on a new connection, no more are kept than before."""
     noise = [_sent(b"noise\r\n")]
