@@ -12,7 +12,8 @@ from types import TracebackType
 from typing import Self
 
 from .content import MAX_BODY_BYTES
-from .loop import Exchange, Loop, Outcome, closed, unheard
+from .doubt import nobody_asks_again
+from .loop import Exchange, Loop, Outcome, closed
 from .messages import HttpAnswer, HttpRequest
 from .transfer import trusted_authorities
 
@@ -93,7 +94,9 @@ class Engine:
             If the engine is closed.
         """
         future = AnswerFuture()
-        future.exchange = self.send(request, deadline_seconds, future.settle, connect_seconds, doubted=unheard)
+        future.exchange = self.send(
+            request, deadline_seconds, future.settle, connect_seconds, doubted=nobody_asks_again
+        )
         return future
 
     def send(

@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import functools
-import logging
 import socket
 import threading
 import time
@@ -18,7 +17,8 @@ from typing import Final, TypeAlias
 
 import pycurl
 
-from ..exceptions import ConnectionFailedError, InputError, TectonError, quoted
+from ..exceptions import ConnectionFailedError, InputError, TectonError
+from .doubt import DISTRUST_SECONDS, nobody_asks_again, warn_of
 from .failures import DEADLINE, is_broken
 from .messages import HttpAnswer, HttpRequest
 from .scrub import without_key
@@ -29,15 +29,6 @@ from .watch import READ, new_watch
 # changed (sleep, VPN) and the others are no better.
 _SWALLOWED_LIMIT: Final = 2
 _STOP_SECONDS: Final = 1.0
-# A server that said more than it was asked gets a new connection for every request for so long.
-_DISTRUST_SECONDS: Final = 60.0
-_log = logging.getLogger(__name__)
-
-_DOUBT: Final = (
-    "%s, or a proxy before it, sent an answer too many, which may have reached another request. Ask again for what "
-    "calls for one row returned just before (batches do so by themselves). For %g s each request has a connection of "
-    "its own."
-)
 
 Outcome: TypeAlias = HttpAnswer | TectonError
 
@@ -88,7 +79,7 @@ class Exchange:
         """Tell the outcome, once."""
         if not self.is_over:
             self.is_over = True
-            # Whoever keeps the exchange does not keep whom it told: as a rule each keeps the other.
+            # A batch's unit keeps the exchange and is kept by both of these: neither is to wait for the collector.
             ended, self.ended, self.doubted = self.ended, _told, None
             ended(outcome if isinstance(outcome, HttpAnswer) else without_key(outcome, self.request.key))
 
@@ -102,7 +93,7 @@ class Loop:
         self._waiting: deque[Exchange] = deque()
         self._running: dict[pycurl.Curl, tuple[Exchange, Transfer]] = {}
         self._idle: deque[Transfer] = deque()
-        self._distrusts_until = float("-inf")
+        self._distrusts_until = self._warned_until = float("-inf")
         self._make = functools.partial(Transfer, max_body_bytes, ca_bundle)
         self._settling: deque[Callable[[], None]] = deque()
         self._due: float | None = None
@@ -249,11 +240,13 @@ class Loop:
     def _doubt(self, transfer: Transfer, doubted: list[Callable[[], None]]) -> None:
         if not doubted:
             return
-        self._distrusts_until = time.monotonic() + _DISTRUST_SECONDS
-        if unheard in doubted:
-            _log.warning(_DOUBT, quoted(transfer.host), _DISTRUST_SECONDS)
+        now = time.monotonic()
+        self._distrusts_until = now + DISTRUST_SECONDS
         for tell in doubted:
             tell()
+        if nobody_asks_again in doubted and now >= self._warned_until:
+            self._warned_until = now + DISTRUST_SECONDS
+            warn_of(transfer.host)
 
     def _tell_forsaken(self, transfer: Transfer) -> None:
         # As a rule the connection has merely ended, which is no reason to distrust the server.
@@ -295,7 +288,8 @@ class Loop:
         try:
             transfer.prepare(exchange.request, seconds, exchange.connect_seconds)
         except (TectonError, pycurl.error, ValueError, TypeError, OverflowError) as error:
-            self._idle.append(transfer)
+            # Not kept: it is half aimed at another server.
+            transfer.close()
             exchange.end(error if isinstance(error, TectonError) else InputError(f"Cannot send: {error}."))
             return
         self._running[transfer.curl] = (exchange, transfer)
@@ -379,10 +373,6 @@ class Loop:
         with contextlib.suppress(IndexError):
             while True:
                 (self._waiting or self._inbox).popleft().end(closed())
-
-
-def unheard() -> None:
-    """Take the place of whoever would ask again for an answer in doubt: the log says so instead."""
 
 
 def _told(_outcome: Outcome) -> None:

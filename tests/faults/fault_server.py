@@ -94,7 +94,8 @@ class Counts:
     most_in_flight
         Requests at once at most; one whose client went away counts no longer.
     arrivals
-        For each request when the server looked last without finding it, and when it had it, in seconds.
+        For each request when the server looked without finding it, some milliseconds before, and when it had it, in
+        seconds. For clients that wait for an answer before they ask again.
     asked
         How often each key was asked for.
     faults
@@ -159,8 +160,8 @@ class _Looks(selectors.DefaultSelector):
     then takes in what came meanwhile.
     """
 
-    # From the look that finds a connection to the one that finds its first bytes, one more, and one to spare.
-    _KEPT = 6
+    # A connection and its first bytes are found five looks apart here; one more missed both, and two are to spare.
+    _KEPT = 8
 
     def __init__(self) -> None:
         super().__init__()

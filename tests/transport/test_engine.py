@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import functools
 import gzip
+import logging
 import pickle
 import queue
 import random
@@ -324,12 +325,57 @@ def test_single_requests_are_warned_of_an_answer_too_many_and_get_connections_of
         rest.wait(0.05)
         connections = server.counts().connections
         later = [_answered(engine, server, b"%d" % i) for i in range(4, 8)]
+    while not caplog.records:
+        rest.wait(0.01)
 
     assert found == [b"0", b"1", b"2", b"2"]
     assert later == [b"4", b"5", b"6", b"7"]
     assert server.counts().connections == connections + 4
     assert [record.levelname for record in caplog.records] == ["WARNING"]
-    assert caplog.messages[0].startswith("'127.0.0.1', or a proxy before it, sent an answer too many, which")
+    assert caplog.messages[0].startswith("'127.0.0.1', or a proxy before it, sent bytes that nobody asked for")
+
+
+def test_request_that_is_refused_takes_no_kept_connection_for_its_own(serve):
+    """What a connection says later is about the server it goes to, not about one that was never asked."""
+    server = serve([answer(b"ok")])
+    with Engine(max_in_flight=1) as engine:
+        _open_two(engine, server)
+        refused = HttpRequest("PUT", "https://elsewhere.example/")
+        assert isinstance(engine.submit(refused, deadline_seconds=20).exception(), InputError)
+        # The one that it would have gone by is closed.
+        while server.counts().open_connections > 1:
+            threading.Event().wait(0.01)
+
+        assert _fetch(engine, server).body == b"ok"
+
+
+def test_log_that_waits_holds_up_nobody(serve):
+    """While a handler of the log keeps the warning waiting, those who ask again are told and requests are answered."""
+
+    def plan(received):
+        step = answer(received.body)
+        return [answer(b"0"), {"sleep": 0.05}, {**step, "fault": "right"}] if received.number == 2 else [step]
+
+    server = serve(plan)
+    told, warned, go_on = threading.Event(), threading.Event(), threading.Event()
+    handler = logging.Handler()
+    handler.emit = lambda _: (warned.set(), go_on.wait(20))
+    logging.getLogger("tecton_nb").addHandler(handler)
+    try:
+        with Engine(max_in_flight=1) as engine:
+            _open_two(engine, server)
+            went: queue.Queue[HttpAnswer] = queue.Queue()
+            engine.send(_post(server, b"1"), 20, went.put, doubted=told.set)
+            went.get(timeout=20)
+            while not server.counts().faults["right"]:
+                go_on.wait(0.01)
+            while not told.is_set():
+                assert _answered(engine, server, b"2") == b"2"
+            assert warned.wait(20)
+            assert _answered(engine, server, b"3") == b"3"
+    finally:
+        go_on.set()
+        logging.getLogger("tecton_nb").removeHandler(handler)
 
 
 def test_connection_that_libcurl_leaves_because_it_spoke_puts_its_answers_in_doubt(serve, monkeypatch):

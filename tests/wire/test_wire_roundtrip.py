@@ -121,7 +121,7 @@ def test_any_value_of_any_type_survives_the_way_through_json(typed_value: tuple[
 @settings(max_examples=300, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck), database=None)
 @given(DATA_TYPES)
 def test_any_data_type_survives_the_way_through_json(data_type: DataType) -> None:
-    """A data type written as JSON is read back as the _same data type."""
+    """A data type written as JSON is read back as the same data type."""
     raw = read_json(write_json(data_type_to_json(data_type)))
 
     assert parse_data_type(raw, where="dataType") == data_type
