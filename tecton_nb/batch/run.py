@@ -18,6 +18,7 @@ import numpy as np
 
 from ..exceptions import BatchStoppedError, DecodeError, LedgerError, TectonError
 from ..transport.answers import http_error, readable
+from ..transport.doubt import nobody_asks_again
 from ..transport.exchange import Lane
 from ..transport.messages import HttpAnswer
 from ..transport.policy import Cause, GiveUp, Governor, Retry, Stop
@@ -97,6 +98,8 @@ class BatchRun:
         # An answer may turn out to be another row's; the connection keeps whom to tell, but must not keep the run.
         self._weakly = weakref.ref(self)
         self._proof = Proof(lane)
+        # For one row the wait for that would double the time of a call, as users make them by the hundred in a loop.
+        self._asks_again = len(plan.requests) > 1
         self._over = threading.Event()
         # What a lane raised that is no error of a request.
         self.broken: BaseException | None = None
@@ -229,7 +232,7 @@ class BatchRun:
                 self._asker.request([self._plan.requests[position] for position in unit.positions]),
                 self._settings.deadline_seconds,
                 partial(self._ended, unit),
-                doubted=partial(_doubt, self._weakly, unit),
+                doubted=partial(_doubt, self._weakly, unit) if self._asks_again else nobody_asks_again,
             )
         except TectonError as error:
             self._ended(unit, error)
@@ -271,7 +274,7 @@ class BatchRun:
         if error is not None:
             self._failed(unit, error, self._governor.failed(now, unit.attempt, error, answer), now)
         else:
-            if answer:
+            if answer and self._asks_again:
                 self._proof.came(answer, now)
             self._governor.succeeded(now, unit.attempt)
             self._many_answered += len(unit.positions) > 1

@@ -11,6 +11,7 @@ from tecton_nb import FeatureBatch
 from tecton_nb.batch.drive import wait_for
 from tecton_nb.batch.ledger import KeptAnswer
 from tecton_nb.exceptions import ConnectionFailedError, LedgerError
+from tecton_nb.transport.doubt import nobody_asks_again
 
 UNAVAILABLE = ({"message": "down"}, 503)
 
@@ -466,9 +467,10 @@ def test_row_whose_answers_are_all_in_doubt_ends_with_an_error_and_no_value():
 
 def test_run_is_over_when_its_last_answer_is_out_of_doubt():
     """The last answers on kept connections wait for as long as the engine says; a doubt meanwhile is heard."""
-    run, lane, clock = run_of(["a"])
+    run, lane, clock = run_of(["a", "b"])
     run.tick()
-    first = lane.take()[0]
+    first, other = lane.take()
+    other.answer()
     first.ended(answer_of(values_for(["z"]))._replace(doubtful_seconds=0.02))
     assert not run.is_over
     first.doubted()
@@ -481,7 +483,19 @@ def test_run_is_over_when_its_last_answer_is_out_of_doubt():
     run.tick()
 
     assert run.is_over
-    assert run.batch().to_pandas()["v.text"].tolist() == ["a"]
+    assert run.batch().to_pandas()["v.text"].tolist() == ["a", "b"]
+
+
+def test_run_of_one_row_is_over_with_its_answer():
+    """The wait would double the time of a call; that the answer is in doubt is left to the engine's warning."""
+    run, lane, _ = run_of(["a", "a"])
+    run.tick()
+    sent = lane.take()[0]
+
+    sent.ended(answer_of(values_for(["a"]))._replace(doubtful_seconds=0.02))
+
+    assert run.is_over
+    assert sent.doubted is nobody_asks_again
 
 
 def test_doubts_that_come_too_late_change_nothing():
